@@ -1,0 +1,45 @@
+"""ebmlab: energy-based models to teach and explore.
+
+A model is an energy over units. A kernel moves a state one step. `sample` repeats it. `exact` says what it should
+have given. See README.md beside this file for the architecture, and the folder `lessons` for the course.
+"""
+
+from ebmlab import diagnostics as diagnostics
+from ebmlab import exact as exact
+from ebmlab import graphs as graphs
+from ebmlab.energies import AbstractConditional as AbstractConditional
+from ebmlab.energies import AbstractEnergy as AbstractEnergy
+from ebmlab.energies import DensePairwise as DensePairwise
+from ebmlab.energies import DoubleWell as DoubleWell
+from ebmlab.energies import GaussianMixture as GaussianMixture
+from ebmlab.energies import Harmonic as Harmonic
+from ebmlab.energies import IsingLattice as IsingLattice
+from ebmlab.energies import MuellerBrown as MuellerBrown
+from ebmlab.energies import Pairwise as Pairwise
+from ebmlab.energies import Potts as Potts
+from ebmlab.energies import check_model as check_model
+from ebmlab.energies.convert import to_binary as to_binary
+from ebmlab.energies.convert import to_spin as to_spin
+from ebmlab.exact import boltzmann as boltzmann
+from ebmlab.exact import expectation as expectation
+from ebmlab.exact import log_partition as log_partition
+from ebmlab.exact import marginals as marginals
+from ebmlab.exact import thermodynamics as thermodynamics
+from ebmlab.kernels import HMC as HMC
+from ebmlab.kernels import MALA as MALA
+from ebmlab.kernels import NUTS as NUTS
+from ebmlab.kernels import ULA as ULA
+from ebmlab.kernels import AbstractKernel as AbstractKernel
+from ebmlab.kernels import Gibbs as Gibbs
+from ebmlab.kernels import Metropolis as Metropolis
+from ebmlab.kernels import SwendsenWang as SwendsenWang
+from ebmlab.kernels import Wolff as Wolff
+from ebmlab.sampling import Moments as Moments
+from ebmlab.sampling import Samples as Samples
+from ebmlab.sampling import sample as sample
+from ebmlab.units import Binary as Binary
+from ebmlab.units import Categorical as Categorical
+from ebmlab.units import Gaussian as Gaussian
+from ebmlab.units import Spin as Spin
+
+__version__ = "0.1.0"

@@ -1,0 +1,221 @@
+"""What an energy is: the two classes that everything else is written against."""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from ebmlab import bits
+from ebmlab.units import AbstractDiscrete, AbstractTwoValued, AbstractUnits, Categorical
+
+State = tuple[Array, ...]
+
+
+class AbstractEnergy(eqx.Module):
+    """An energy over units: P(x) proportional to exp(-beta E(x)).
+
+    A subclass gives `units`, one entry for each layer of the state, and `energy`. That is enough for `exact`,
+    for Metropolis and single-site Gibbs on discrete units, and for Langevin, HMC and NUTS on Gaussian ones.
+    """
+
+    if TYPE_CHECKING:
+
+        @property
+        def units(self) -> tuple[AbstractUnits, ...]:
+            """The layers."""
+            ...
+
+    else:
+        units: eqx.AbstractVar[tuple[AbstractUnits, ...]]
+
+    @abstractmethod
+    def energy(self, x: State) -> Float[Array, ""]:
+        """E(x) of one state `x`, a tuple with one array for each layer."""
+
+    def local_field(self, x: State, site: Int[Array, ""]) -> Array:
+        """What site `site` feels with the rest of `x` held fixed; sites count through the layers in C order.
+
+        Two-valued units: the scalar -(E(high) - E(low)) / (high - low). Categorical: -E(v) for each value v.
+        The default costs one energy for each value and is exact for any energy.
+        """
+        values = discrete_values(self.units)
+        energies = jnp.stack([self.energy(place(x, site, value)) for value in values])
+        if isinstance(self.units[0], AbstractTwoValued):
+            return (energies[0] - energies[1]) / (values[1] - values[0])
+        return -energies
+
+
+class AbstractConditional(AbstractEnergy):
+    """An energy whose units fall into blocks: inside a block they are independent, given the rest.
+
+    `blocks` holds one array of sites for each block. A state can be `split` into its parts, one array for each
+    block, and put together again by `merge`; `field(parts, b)` is what part b feels.
+    """
+
+    if TYPE_CHECKING:
+
+        @property
+        def blocks(self) -> tuple[Any, ...]:
+            """The sites of each block."""
+            ...
+
+    else:
+        blocks: eqx.AbstractVar[tuple[Any, ...]]
+
+    def split(self, x: State) -> State:
+        """The state as one array for each block."""
+        flat = jnp.concatenate([layer.ravel() for layer in x])
+        return tuple(flat[block] for block in self.blocks)
+
+    def merge(self, parts: State) -> State:
+        """The inverse of `split`."""
+        total = sum(layer.size for layer in self.units)
+        flat = jnp.zeros(total, parts[0].dtype)
+        for block, part in zip(self.blocks, parts, strict=True):
+            flat = flat.at[block].set(part)
+        ends = np.cumsum([layer.size for layer in self.units])[:-1]
+        layers = jnp.split(flat, ends)
+        return tuple(a.reshape(u.shape).astype(u.dtype) for a, u in zip(layers, self.units, strict=True))
+
+    def part_units(self, b: int) -> AbstractUnits:
+        """The kind of the units in block b; override where layers differ in kind."""
+        kinds = {type(layer) for layer in self.units}
+        if len(kinds) > 1:
+            names = sorted(kind.__name__ for kind in kinds)
+            raise TypeError(f"the layers hold {names}: define part_units(b) to say which kind block b is")
+        return self.units[0]
+
+    def field(self, parts: State, b: int) -> Array:
+        """-dE/dx of part b at the middle of its values: exact for energies at most quadratic in each unit."""
+        kind = self.part_units(b)
+        if isinstance(kind, Categorical):
+            raise TypeError("the default field has no derivative for Categorical units: define field(parts, b)")
+        middle = (kind.low + kind.high) / 2 if isinstance(kind, AbstractTwoValued) else 0.0
+
+        def energy(part: Array) -> Array:
+            return self.energy(self.merge((*parts[:b], part, *parts[b + 1 :])))
+
+        return -jax.grad(energy)(jnp.full_like(parts[b], middle))
+
+
+def discrete_values(units: tuple[AbstractUnits, ...]) -> tuple[int, ...]:
+    """The values shared by all layers; TypeError where units are continuous or of mixed kind."""
+    values = {layer.values if isinstance(layer, AbstractDiscrete) else None for layer in units}
+    if None in values:
+        names = [type(layer).__name__ for layer in units]
+        raise TypeError(f"expected discrete units (Spin, Binary, Categorical); got {names}")
+    if len(values) > 1:
+        raise TypeError(f"expected layers with the same values; got {sorted(map(str, values))}")
+    return values.pop()  # type: ignore[return-value]
+
+
+def site_count(model: AbstractEnergy) -> int:
+    """The number of units in all layers."""
+    return sum(layer.size for layer in model.units)
+
+
+def read(x: State, site: Int[Array, ""]) -> Array:
+    """The value of one site, counted through the layers."""
+    return jnp.concatenate([layer.ravel() for layer in x])[site]
+
+
+def place(x: State, site: Int[Array, ""], value: Any) -> State:
+    """The state with one site set to `value`."""
+    layers, start = [], 0
+    for layer in x:
+        local = site - start
+        inside = (local >= 0) & (local < layer.size)
+        at = jnp.clip(local, 0, layer.size - 1)
+        flat = layer.ravel()
+        new = jnp.where(inside, jnp.asarray(value).astype(layer.dtype), flat[at])
+        layers.append(flat.at[at].set(new).reshape(layer.shape))
+        start += layer.size
+    return tuple(layers)
+
+
+def random_state(model: AbstractEnergy, *, key: Array) -> State:
+    """A state at infinite temperature."""
+    keys = bits.split(key, len(model.units))
+    return tuple(layer.random(key=k) for layer, k in zip(model.units, keys, strict=True))
+
+
+def check_state(model: AbstractEnergy, x: Any) -> State:
+    """`x` as a state of the model in the units' dtypes; ValueError or TypeError where it is none."""
+    expected = tuple(layer.shape for layer in model.units)
+    if not isinstance(x, tuple):
+        raise TypeError(f"a state is a tuple with one array for each layer, shapes {expected}; got {type(x).__name__}")
+    got = tuple(jnp.shape(layer) for layer in x)
+    if got != expected:
+        raise ValueError(f"expected a state with layers of shape {expected}; got {got}")
+    for i, (layer, kind) in enumerate(zip(x, model.units, strict=True)):
+        if isinstance(layer, jax.core.Tracer):
+            continue
+        values = np.asarray(layer)
+        wrong = ~np.isin(values, kind.values) if isinstance(kind, AbstractDiscrete) else ~np.isfinite(values)
+        if wrong.any():
+            allowed = kind.values if isinstance(kind, AbstractDiscrete) else "finite numbers"
+            raise ValueError(f"layer {i} ({type(kind).__name__}) allows {allowed}; got {values[wrong].ravel()[0]}")
+    return tuple(jnp.asarray(layer).astype(kind.dtype) for layer, kind in zip(x, model.units, strict=True))
+
+
+def check_model(model: Any) -> None:
+    """Raise TypeError or ValueError where a user's energy breaks the contract: `check_energy` and `check_blocks`."""
+    check_energy(model)
+    if isinstance(model, AbstractConditional):
+        check_blocks(model)
+
+
+def check_energy(model: Any) -> None:
+    """Raise TypeError or ValueError where the units are no units, or the energy of one state is not one number."""
+    if not isinstance(model, AbstractEnergy):
+        raise TypeError(f"expected an AbstractEnergy (units and energy(x)); got {type(model).__name__}")
+    if not isinstance(model.units, tuple) or not all(isinstance(u, AbstractUnits) for u in model.units):
+        raise TypeError(f"units must be a tuple of Spin, Binary, Gaussian or Categorical; got {model.units!r}")
+    blank = tuple(jax.ShapeDtypeStruct(layer.shape, layer.dtype) for layer in model.units)
+    shape = jax.eval_shape(model.energy, blank)
+    if not hasattr(shape, "shape") or shape.shape != ():
+        raise ValueError(
+            f"energy(x) must return one number for one state; got shape {getattr(shape, 'shape', shape)}. "
+            "Sum over the units; for many states use jax.vmap(model.energy)"
+        )
+
+
+def check_blocks(model: AbstractConditional) -> None:
+    """Raise ValueError where the blocks miss a site or couple inside.
+
+    A model with its own `split` is trusted. The default `field` is compared with energy differences at a random
+    state, to 1e-3 of the field's scale.
+    """
+    if type(model).split is not AbstractConditional.split:
+        return
+    sites = np.sort(np.concatenate([np.asarray(block).ravel() for block in model.blocks]))
+    if not np.array_equal(sites, np.arange(site_count(model))):
+        raise ValueError(f"the blocks must name every site 0 ... {site_count(model) - 1} once; got {sites.tolist()}")
+    if type(model).field is not AbstractConditional.field:
+        return
+    if not all(isinstance(model.part_units(b), AbstractTwoValued) for b in range(len(model.blocks))):
+        return
+    for b, (some, fast, slow) in enumerate(_fields_both_ways(model, 8)):
+        if not np.allclose(fast, slow, rtol=1e-3, atol=1e-3 * (1 + np.abs(slow).max())):
+            k = int(np.argmax(np.abs(fast - slow)))
+            raise ValueError(
+                f"block {b}: the field of site {some[k]} is {fast[k]:.4g} by derivative and {slow[k]:.4g} by energy "
+                "difference. Either units inside the block are coupled (use more blocks), or the energy is "
+                "not quadratic in each unit (define field(parts, b), or use AbstractEnergy and single-site moves)"
+            )
+
+
+@eqx.filter_jit
+def _fields_both_ways(model: AbstractConditional, most: int) -> list[tuple[Array, Array, Array]]:
+    """For each block: some sites, their fields by `field`, and by energy differences, at one random state."""
+    x = random_state(model, key=jax.random.key(1))
+    parts, found = model.split(x), []
+    for b, block in enumerate(model.blocks):
+        some = jnp.asarray(block).ravel()[:most]
+        slow = jax.vmap(lambda site: AbstractEnergy.local_field(model, x, site))(some)
+        found.append((some, model.field(parts, b).ravel()[:most], slow))
+    return found
