@@ -1,0 +1,59 @@
+"""The promised speeds, measured against the named peers in the same run: `pytest -m benchmark -s`.
+
+Ratios are asserted, since machines differ; the tables are printed for reading.
+"""
+
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+import peers
+
+pytestmark = pytest.mark.benchmark
+
+
+def test_lattice_gibbs_is_five_times_thrml():
+    found = peers.lattice_rates()
+    print("\n" + peers.table("2D Ising 128 x 128, 64 chains", found))
+    assert found["ebmlab"] >= 5 * found["thrml"]
+    assert found["ebmlab"] >= 3 * max(found["plain jit"], found["numpy"])
+
+
+def test_glass_gibbs_is_no_slower_than_thrml():
+    found = peers.glass_rates()
+    print("\n" + peers.table("3D Edwards-Anderson 10^3, 64 chains", found))
+    assert found["ebmlab"] >= found["thrml"]
+    assert found["ebmlab"] >= max(found["plain jit"], found["numpy"])
+
+
+COLD = """
+    import jax, numpy as np, resource, time
+    import ebmlab as eb
+    generator = np.random.default_rng(0)
+    n = {n}
+    J = np.triu(generator.normal(size=(n, n)) / np.sqrt(n), 1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    value = eb.log_partition(eb.DensePairwise(J + J.T, generator.normal(size=n)), beta=1.0)
+    seconds = time.perf_counter() - start
+    extra = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10
+    print(seconds, extra, float(value))
+"""
+
+
+@pytest.mark.parametrize(("n", "limit"), [(24, 0.5), (32, 60.0)])
+def test_dense_ising_is_exact_in_time_and_memory(fresh_python, n, limit):
+    seconds, extra, log_z = map(float, fresh_python(textwrap.dedent(COLD.format(n=n))).split())
+    print(f"\ndense Ising, {n} spins: log Z = {log_z:.9f} in {seconds:.2f} s cold, {extra:.0f} MB above the start")
+    assert seconds < limit
+    assert extra < 1024
+
+
+def test_import_is_light(fresh_python):
+    code = "import time, jax; t = time.perf_counter(); import ebmlab; print(time.perf_counter() - t)"
+    fastest = min(float(fresh_python(code)) for _ in range(5))
+    print(f"\nimport ebmlab adds {fastest:.2f} s to import jax")
+    assert fastest < 0.3
