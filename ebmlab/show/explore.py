@@ -62,6 +62,8 @@ class Explorable:
         self._panel.on_change(self._on_event)
         self.box = widgets.VBox([screen.styles(), self._panel.box, self._screen.image, self._screen.line])
         self.box.add_class("ebmlab-explorable")
+        if not instant:
+            self.box.add_class("ebmlab-heavy")  # declared slow: no promise about its time
         self._panel.box.layout = self._screen.image.layout
         register(self)
 
