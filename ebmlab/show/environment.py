@@ -65,7 +65,7 @@ def environment() -> Environment:
             "Python",
             platform.python_version(),
             OLDEST <= running <= NEWEST,
-            f"The course is tested on Python {OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}; make a new environment",
+            f"The course needs Python {OLDEST[0]}.{OLDEST[1]} to {NEWEST[0]}.{NEWEST[1]}; make a new environment",
         )
     ]
     for package, (oldest, purpose, advice) in NEEDED.items():
