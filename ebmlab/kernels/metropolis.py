@@ -11,7 +11,16 @@ from jaxtyping import Array, Float, Int
 
 from ebmlab import bits
 from ebmlab._check import as_parameter, positive
-from ebmlab.energies.base import AbstractConditional, AbstractEnergy, State, discrete_values, place, read, site_count
+from ebmlab.energies.base import (
+    AbstractConditional,
+    AbstractEnergy,
+    State,
+    check_blocks,
+    discrete_values,
+    place,
+    read,
+    site_count,
+)
 from ebmlab.kernels.base import AbstractKernel, Info, info
 from ebmlab.units import AbstractTwoValued, Gaussian
 
@@ -58,7 +67,7 @@ class Metropolis(AbstractKernel):
             names = [type(layer).__name__ for layer in model.units]
             raise TypeError(f"Metropolis needs layers of one kind; got {names}. Give proposal=, or use Gibbs")
         if self.scan == "blocks":
-            _blocks_of(model)
+            check_blocks(_blocks_of(model))
         discrete_values(model.units)
 
     def step(self, model: AbstractEnergy, x: State, *, beta: Any, key: Array) -> tuple[State, Info]:
