@@ -8,6 +8,7 @@ matplotlib keeps process-wide state and some kernels run widget callbacks on a s
 never used here, and everything that touches a figure happens in `picture`, under one lock.
 """
 
+import functools
 import io
 import threading
 from collections.abc import Callable
@@ -159,8 +160,16 @@ def new_figure(size: tuple[float, float] = (7.2, 3.6)) -> Figure:
     """
     figure = Figure(figsize=size, dpi=DPI)
     figure.set_layout_engine("constrained", w_pad=0.07, h_pad=0.07, wspace=0.03, hspace=0.05)
-    FigureCanvasAgg(figure)
+    renderer: Any = FigureCanvasAgg(figure).get_renderer()
+    renderer.mathtext_parser = _formulas()
     return figure
+
+
+@functools.cache
+def _formulas() -> Any:
+    """One parser for all figures, so that a formula is parsed once; matplotlib makes one for each figure."""
+    renderer: Any = FigureCanvasAgg(Figure()).get_renderer()
+    return renderer.mathtext_parser
 
 
 def look() -> Any:
@@ -207,7 +216,7 @@ def encode(image: Image.Image, compress_level: int) -> bytes:
     return out.getvalue()
 
 
-def shrink(png: bytes, budget: int = 80_000) -> bytes:
+def shrink(png: bytes, budget: int = 20_000) -> bytes:
     """The same PNG packed harder, with 256 colours when it would otherwise exceed `budget` bytes."""
     image = Image.open(io.BytesIO(png)).convert("RGB")
     packed = encode(image, 9)

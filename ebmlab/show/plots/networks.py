@@ -159,11 +159,12 @@ def _positions(graph: Any) -> np.ndarray:
 def _segments(places: np.ndarray, edges: np.ndarray, shape: Any) -> list[Any]:
     """Lines of bonds; those around a periodic lattice become a stub at either end."""
     span = np.ptp(places, axis=0) + 1e-12
+    wraps = shape is not None and len(shape) > 1  # a ring is drawn round, and nothing leaves it
     lines = []
     for i, j in edges:
         start, end = places[i], places[j]
         far = np.abs(end - start) > np.maximum(0.55 * span, 1.6)
-        if shape is not None and far.any():
+        if wraps and far.any():
             out = np.where(far, -np.sign(end - start), 0.0) * 0.45
             lines += [(start, start + out), (end, end - out)]
         else:
