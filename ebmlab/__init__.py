@@ -7,6 +7,7 @@ have given. See README.md beside this file for the architecture, and the folder 
 from ebmlab import diagnostics as diagnostics
 from ebmlab import exact as exact
 from ebmlab import graphs as graphs
+from ebmlab import kernels as kernels
 from ebmlab.energies import AbstractConditional as AbstractConditional
 from ebmlab.energies import AbstractEnergy as AbstractEnergy
 from ebmlab.energies import DensePairwise as DensePairwise
@@ -21,6 +22,7 @@ from ebmlab.energies import check_model as check_model
 from ebmlab.energies.convert import to_binary as to_binary
 from ebmlab.energies.convert import to_spin as to_spin
 from ebmlab.exact import boltzmann as boltzmann
+from ebmlab.exact import density as density
 from ebmlab.exact import expectation as expectation
 from ebmlab.exact import log_partition as log_partition
 from ebmlab.exact import marginals as marginals
@@ -31,6 +33,7 @@ from ebmlab.kernels import NUTS as NUTS
 from ebmlab.kernels import ULA as ULA
 from ebmlab.kernels import AbstractKernel as AbstractKernel
 from ebmlab.kernels import Gibbs as Gibbs
+from ebmlab.kernels import Info as Info
 from ebmlab.kernels import Metropolis as Metropolis
 from ebmlab.kernels import SwendsenWang as SwendsenWang
 from ebmlab.kernels import Wolff as Wolff

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -13,12 +14,20 @@ def as_parameter(value: Any) -> Any:
     NumPy parameters are cut to float32 by `jit` in JAX's default mode and keep their digits in a float64 context,
     so one model serves fast sampling and exact sums.
     """
-    if isinstance(value, jax.Array) or type(value) is object:  # `object()` marks leaves inside JAX transformations
+    if isinstance(value, jax.Array):
+        strong = jnp.issubdtype(value.dtype, jnp.floating) and not value.weak_type
+        return value if strong else jax.lax.convert_element_type(value, jnp.result_type(float))
+    if type(value) is object:  # `object()` marks leaves inside JAX transformations
         return value
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"a parameter must be a number or an array of numbers; got {value!r}")
     return array.astype(np.float64)
+
+
+def as_arrays(tree: Any) -> Any:
+    """The model or kernel with every Python float as a float64 array: a new value then does not compile anew."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64) if isinstance(leaf, float) else leaf, tree)
 
 
 def concrete(*values: Any) -> bool:
@@ -48,8 +57,25 @@ def inverse_temperature(beta: Any) -> Float[Array | np.ndarray, "..."]:
 
 def positive(name: str, value: Any) -> None:
     """Raise ValueError when a concrete value is not a finite number above zero."""
-    if concrete(value) and not (np.isfinite(np.asarray(value)).all() and (np.asarray(value) > 0).all()):
+    if not concrete(value):
+        return
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be a number above zero; got {value!r}")
+    if not (np.isfinite(array).all() and (array > 0).all()):
         raise ValueError(f"{name} must be a finite number above zero; got {value}")
+
+
+def one_key(key: Any) -> jax.Array:
+    """`key` if it is one JAX key; TypeError or ValueError otherwise."""
+    if not isinstance(key, jax.Array):
+        raise TypeError(f"key must be a JAX key such as jax.random.key(0); got {key!r}")
+    typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    if not typed and key.dtype != np.uint32:
+        raise TypeError(f"key must be a JAX key such as jax.random.key(0); got an array of {key.dtype}")
+    if key.ndim != (0 if typed else 1):
+        raise ValueError(f"expected one key; got an array of shape {key.shape}. Take one of them, or use jax.vmap")
+    return key
 
 
 def whole(name: str, value: Any, least: int = 1) -> int:
@@ -59,3 +85,10 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     if value < least:
         raise ValueError(f"{name} must be at least {least}; got {value}")
     return int(value)
+
+
+def yes_or_no(name: str, value: Any) -> bool:
+    """`value` as a bool; TypeError where it is anything else (a tuple would silently count as True)."""
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, for all axes alike; got {value!r}")
+    return bool(value)

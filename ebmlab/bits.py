@@ -74,7 +74,11 @@ def fold_in(key: Array, number: Array | int) -> Array:
     if words is None:
         return jax.random.fold_in(key, number)
     data = jnp.stack(threefry(words, (jnp.zeros((), jnp.uint32), jnp.asarray(number).astype(jnp.uint32))))
-    return jax.random.wrap_key_data(data) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else data
+    return (
+        jax.random.wrap_key_data(data, impl=jax.random.key_impl(key))
+        if jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+        else data
+    )
 
 
 def split(key: Array, count: int = 2) -> Array:
@@ -83,4 +87,8 @@ def split(key: Array, count: int = 2) -> Array:
     if words is None or not _counts_up():
         return jax.random.split(key, count)
     data = jnp.stack(threefry(words, _counter((count,))), axis=-1)
-    return jax.random.wrap_key_data(data) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else data
+    return (
+        jax.random.wrap_key_data(data, impl=jax.random.key_impl(key))
+        if jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+        else data
+    )

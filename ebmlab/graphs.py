@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ebmlab._check import whole
+from ebmlab._check import one_key, whole, yes_or_no
 
 
 class Neighbours(NamedTuple):
@@ -68,12 +68,21 @@ class Graph:
         return Neighbours(index, number, mask)
 
 
+def _pairs(edges: Any) -> np.ndarray:
+    """Edges as an array of whole numbers (m, 2), or of size zero."""
+    try:
+        raw = np.asarray(edges)
+    except ValueError as error:
+        raise ValueError("edges must be pairs of whole numbers, shape (m, 2); got rows of unequal length") from error
+    if raw.size and (raw.ndim != 2 or raw.shape[1] != 2 or raw.dtype.kind not in "iu"):
+        raise ValueError(f"edges must be pairs of whole numbers, shape (m, 2); got {raw.dtype} of shape {raw.shape}")
+    return raw
+
+
 def _checked_edges(n: int, edges: Any) -> Int[np.ndarray, "m 2"]:
-    raw = np.asarray(edges)
+    raw = _pairs(edges)
     if raw.size == 0:
         return np.zeros((0, 2), np.int64)
-    if raw.ndim != 2 or raw.shape[1] != 2 or raw.dtype.kind not in "iu":
-        raise ValueError(f"edges must be pairs of whole numbers, shape (m, 2); got {raw.dtype} of shape {raw.shape}")
     if raw.min() < 0 or raw.max() >= n:
         bad = next(tuple(map(int, e)) for e in raw if min(e) < 0 or max(e) >= n)
         raise ValueError(f"edge {bad} names a node outside 0 ... {n - 1}; give n = {int(raw.max()) + 1} or mend it")
@@ -90,7 +99,7 @@ def _checked_edges(n: int, edges: Any) -> Int[np.ndarray, "m 2"]:
 
 def from_edges(edges: Any, n: int | None = None) -> Graph:
     """A graph from pairs (i, j); `n` defaults to the largest node + 1."""
-    raw = np.asarray(edges)
+    raw = _pairs(edges)
     if n is None:
         if raw.size == 0:
             raise ValueError("an empty edge list needs n, the number of nodes")
@@ -129,7 +138,10 @@ def grid(shape: tuple[int, ...], *, periodic: bool = True) -> Graph:
 
     A periodic side of length 2 would couple each pair twice and is refused; `IsingLattice` allows it.
     """
+    if not isinstance(shape, tuple | list) or not shape:
+        raise TypeError(f"shape must be a tuple of sides such as (4, 4); got {shape!r}")
     lengths = tuple(whole("a side of the lattice", side) for side in shape)
+    yes_or_no("periodic", periodic)
     if periodic and any(side < 3 for side in lengths):
         raise ValueError(
             f"a periodic side must be at least 3 (2 would repeat every bond); got shape {lengths}. "
@@ -183,6 +195,7 @@ def complete(n: int) -> Graph:
 
 def _generator(key: Array) -> np.random.Generator:
     """NumPy's generator seeded by a JAX key: building a graph happens once, outside `jit`."""
+    one_key(key)
     return np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
 
 
@@ -190,8 +203,14 @@ def erdos_renyi(n: int, p: float, *, key: Array) -> Graph:
     """Every bond of the complete graph present with probability p, independently."""
     if not 0 <= p <= 1:
         raise ValueError(f"p is a probability in [0, 1]; got {p}")
-    every = complete(n).edges
-    return Graph(n, every[_generator(key).random(len(every)) < p], positions=_circle(n))
+    pairs = whole("the number of nodes", n) * (n - 1) // 2
+    generator = _generator(key)
+    chosen: Any = generator.choice(pairs, generator.binomial(pairs, p), replace=False, shuffle=False) if pairs else []
+    # pair number k stands at row j, column i < j of a lower triangle: k = j (j - 1) / 2 + i
+    k = np.sort(np.asarray(chosen, np.int64))
+    j = ((1 + np.sqrt(1 + 8 * k.astype(np.float64))) / 2).astype(np.int64)
+    j = np.where(j * (j - 1) // 2 > k, j - 1, np.where(j * (j + 1) // 2 <= k, j + 1, j))
+    return Graph(n, np.stack([k - j * (j - 1) // 2, j], axis=1), positions=_circle(n))
 
 
 def random_regular(n: int, degree: int, *, key: Array) -> Graph:
@@ -268,20 +287,26 @@ def _adjacent(graph: Graph) -> list[list[int]]:
     return near
 
 
+def _bonds(graph: Graph) -> int:
+    if not isinstance(graph, Graph):
+        raise TypeError(f"expected a Graph such as graphs.ring(8); got {graph!r}")
+    return len(graph.edges)
+
+
 def ferromagnet(graph: Graph, strength: float = 1.0) -> Float[np.ndarray, " m"]:
     """The same coupling on every bond."""
-    return np.full(len(graph.edges), float(strength))
+    return np.full(_bonds(graph), float(strength))
 
 
 def plus_minus(graph: Graph, *, key: Array, p: float = 0.5) -> Float[np.ndarray, " m"]:
     """J = +1 with probability p, else -1, independently on every bond."""
     if not 0 <= p <= 1:
         raise ValueError(f"p is a probability in [0, 1]; got {p}")
-    return np.where(_generator(key).random(len(graph.edges)) < p, 1.0, -1.0)
+    return np.where(_generator(key).random(_bonds(graph)) < p, 1.0, -1.0)
 
 
 def gaussian(graph: Graph, *, key: Array, mean: float = 0.0, scale: float = 1.0) -> Float[np.ndarray, " m"]:
     """J normal with the given mean and standard deviation, independently on every bond."""
     if scale < 0:
         raise ValueError(f"scale is a standard deviation, not negative; got {scale}")
-    return mean + scale * _generator(key).standard_normal(len(graph.edges))
+    return mean + scale * _generator(key).standard_normal(_bonds(graph))

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ebmlab import bits
-from ebmlab._check import positive, whole
+from ebmlab._check import as_parameter, positive, whole
 
 
 def as_shape(shape: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -26,8 +26,7 @@ class AbstractUnits(eqx.Module):
     """A layer of alike variables; `shape` is the shape of its state."""
 
     shape: eqx.AbstractVar[tuple[int, ...]]
-    dtype: ClassVar[Any] = jnp.float32  # inside kernels
-    stored: ClassVar[Any] = jnp.int8  # in stored samples
+    dtype: ClassVar[Any] = jnp.float32
 
     @property
     def size(self) -> int:
@@ -109,8 +108,6 @@ class Categorical(AbstractDiscrete):
     def __init__(self, shape: int | tuple[int, ...], levels: int):
         self.shape = as_shape(shape)
         self.levels = whole("levels", levels, 2)
-        if levels > 127:
-            raise ValueError(f"levels must be at most 127 (states are stored in 8 bits); got {levels}")
 
     @property
     def values(self) -> tuple[int, ...]:
@@ -128,22 +125,26 @@ class Categorical(AbstractDiscrete):
 
 
 class Gaussian(AbstractUnits):
-    """Real variables with energy x^2 / (2 scale^2) - field x: normal, mean scale^2 field, variance scale^2 / beta."""
+    """Real variables with energy x^2 / (2 scale^2) - field x: normal, mean scale^2 field, variance scale^2 / beta.
+
+    scale: one number above zero, or one for each unit.
+    """
 
     shape: tuple[int, ...] = eqx.field(static=True)
-    scale: float = eqx.field(static=True)
-    stored: ClassVar[Any] = jnp.float32
+    scale: Float[Array | np.ndarray, "..."]
 
-    def __init__(self, shape: int | tuple[int, ...], scale: float = 1.0):
-        positive("scale", scale)
+    def __init__(self, shape: int | tuple[int, ...], scale: Any = 1.0):
         self.shape = as_shape(shape)
-        self.scale = float(scale)
+        self.scale = as_parameter(scale)
+        positive("scale", self.scale)
+        if self.scale.shape not in ((), self.shape):
+            raise ValueError(f"scale must be one number or of shape {self.shape}; got shape {self.scale.shape}")
 
     def draw(self, field: Float[Array, "..."], *, beta: Any, key: Array) -> Array:
         """Normal with mean scale^2 field and standard deviation scale / sqrt(beta)."""
         noise = jax.random.normal(key, field.shape, field.dtype)
-        return self.scale**2 * field + self.scale / jnp.sqrt(beta) * noise
+        return jnp.asarray(self.scale**2 * field + self.scale / jnp.sqrt(beta) * noise)
 
     def random(self, *, key: Array) -> Array:
         """Standard normal times `scale`."""
-        return self.scale * jax.random.normal(key, self.shape, self.dtype)
+        return jnp.asarray(self.scale * jax.random.normal(key, self.shape, self.dtype), self.dtype)

@@ -410,7 +410,7 @@ class Mixed(AbstractEnergy):
     ("kernel", "model", "error", "says"),
     [
         (Wolff(), ThreeSpin(1.0), TypeError, "list of bonds"),
-        (SwendsenWang(), MODELS["bits"], TypeError, "convert.to_spin"),
+        (SwendsenWang(), MODELS["bits"], TypeError, "to_spin"),
         (Wolff(), Potts(graphs.ring(4), 3, -1.0), ValueError, "J >= 0"),
         (SwendsenWang(), LongRange(), ValueError, "wrong model"),
         (METROPOLIS["blocks"], ThreeSpin(1.0), TypeError, "has none"),

@@ -37,10 +37,10 @@ def draw(**changes):
 @pytest.mark.parametrize(
     ("model", "shape", "dtype"),
     [
-        (GLASS, (64,), np.int8),
-        (eb.IsingLattice((4, 6)), (4, 6), np.int8),
-        (Parity(), (5,), np.int8),
-        (eb.Potts(eb.graphs.ring(5), 3), (5,), np.int8),
+        (GLASS, (64,), np.float32),
+        (eb.IsingLattice((4, 6)), (4, 6), np.float32),
+        (Parity(), (5,), np.float32),
+        (eb.Potts(eb.graphs.ring(5), 3), (5,), np.int32),
     ],
 )
 def test_states_are_kept_in_the_layers_shape(model, shape, dtype):
@@ -163,12 +163,15 @@ def test_a_block_with_inner_couplings_is_refused():
         draw(model=Chain())
 
 
+SCANS = ("blocks", "sequential")
+
+
 @pytest.mark.quick
-def test_an_odd_periodic_lattice_says_what_to_use():
+def test_an_odd_periodic_lattice_goes_site_by_site():
     with pytest.raises(ValueError, match="even"):
-        draw(model=eb.IsingLattice((5, 5)))
-    sequential = eb.sample(eb.Gibbs("sequential"), eb.IsingLattice((5, 5)), key=KEY, chains=2, steps=3)
-    assert sequential.values[0].shape == (2, 3, 5, 5)
+        eb.IsingLattice((5, 5)).split((jnp.ones((5, 5)),))
+    both = [eb.sample(eb.Gibbs(scan), eb.IsingLattice((5, 5)), key=KEY, chains=2, steps=3) for scan in SCANS]
+    np.testing.assert_array_equal(*(run.values[0] for run in both))
 
 
 DEVICES = """

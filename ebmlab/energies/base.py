@@ -10,9 +10,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ebmlab import bits
-from ebmlab.units import AbstractDiscrete, AbstractTwoValued, AbstractUnits, Categorical
+from ebmlab.units import AbstractDiscrete, AbstractTwoValued, AbstractUnits, Categorical, Gaussian
 
 State = tuple[Array, ...]
+MOST_CHECKED = 256  # sites of a block whose fields are compared with energy differences
 
 
 class AbstractEnergy(eqx.Module):
@@ -82,12 +83,14 @@ class AbstractConditional(AbstractEnergy):
         return tuple(a.reshape(u.shape).astype(u.dtype) for a, u in zip(layers, self.units, strict=True))
 
     def part_units(self, b: int) -> AbstractUnits:
-        """The kind of the units in block b; override where layers differ in kind."""
-        kinds = {type(layer) for layer in self.units}
-        if len(kinds) > 1:
-            names = sorted(kind.__name__ for kind in kinds)
-            raise TypeError(f"the layers hold {names}: define part_units(b) to say which kind block b is")
-        return self.units[0]
+        """The kind of the units in block b; define it where layers differ."""
+        first = self.units[0]
+        alike = all(
+            type(u) is type(first) and getattr(u, "levels", 0) == getattr(first, "levels", 0) for u in self.units
+        )
+        if not alike or (len(self.units) > 1 and isinstance(first, Gaussian)):
+            raise TypeError(f"the layers are {self.units}: define part_units(b) to say which units block b holds")
+        return first
 
     def field(self, parts: State, b: int) -> Array:
         """-dE/dx of part b at the middle of its values: exact for energies at most quadratic in each unit."""
@@ -143,9 +146,12 @@ def random_state(model: AbstractEnergy, *, key: Array) -> State:
     return tuple(layer.random(key=k) for layer, k in zip(model.units, keys, strict=True))
 
 
-def check_state(model: AbstractEnergy, x: Any) -> State:
-    """`x` as a state of the model in the units' dtypes; ValueError or TypeError where it is none."""
-    expected = tuple(layer.shape for layer in model.units)
+def check_state(model: AbstractEnergy, x: Any, leading: tuple[int, ...] = ()) -> State:
+    """`x` as a state of the model in the units' dtypes; ValueError or TypeError where it is none.
+
+    leading: axes before those of a state, such as (chains,) for many states at once.
+    """
+    expected = tuple((*leading, *layer.shape) for layer in model.units)
     if not isinstance(x, tuple):
         raise TypeError(f"a state is a tuple with one array for each layer, shapes {expected}; got {type(x).__name__}")
     got = tuple(jnp.shape(layer) for layer in x)
@@ -158,7 +164,7 @@ def check_state(model: AbstractEnergy, x: Any) -> State:
         wrong = ~np.isin(values, kind.values) if isinstance(kind, AbstractDiscrete) else ~np.isfinite(values)
         if wrong.any():
             allowed = kind.values if isinstance(kind, AbstractDiscrete) else "finite numbers"
-            raise ValueError(f"layer {i} ({type(kind).__name__}) allows {allowed}; got {values[wrong].ravel()[0]}")
+            raise ValueError(f"layer {i} ({type(kind).__name__}) allows {allowed}; got {values[wrong][0]}")
     return tuple(jnp.asarray(layer).astype(kind.dtype) for layer, kind in zip(x, model.units, strict=True))
 
 
@@ -173,8 +179,9 @@ def check_energy(model: Any) -> None:
     """Raise TypeError or ValueError where the units are no units, or the energy of one state is not one number."""
     if not isinstance(model, AbstractEnergy):
         raise TypeError(f"expected an AbstractEnergy (units and energy(x)); got {type(model).__name__}")
-    if not isinstance(model.units, tuple) or not all(isinstance(u, AbstractUnits) for u in model.units):
-        raise TypeError(f"units must be a tuple of Spin, Binary, Gaussian or Categorical; got {model.units!r}")
+    units = model.units
+    if not isinstance(units, tuple) or not units or not all(isinstance(u, AbstractUnits) for u in units):
+        raise TypeError(f"units must be a tuple of Spin, Binary, Gaussian or Categorical, as (Spin(4),); got {units!r}")
     blank = tuple(jax.ShapeDtypeStruct(layer.shape, layer.dtype) for layer in model.units)
     shape = jax.eval_shape(model.energy, blank)
     if not hasattr(shape, "shape") or shape.shape != ():
@@ -182,40 +189,62 @@ def check_energy(model: Any) -> None:
             f"energy(x) must return one number for one state; got shape {getattr(shape, 'shape', shape)}. "
             "Sum over the units; for many states use jax.vmap(model.energy)"
         )
+    if not jnp.issubdtype(shape.dtype, jnp.floating) and not jnp.issubdtype(shape.dtype, jnp.integer):
+        raise TypeError(f"energy(x) must be a real number; got {shape.dtype}. Return its real part if that is meant")
 
 
 def check_blocks(model: AbstractConditional) -> None:
     """Raise ValueError where the blocks miss a site or couple inside.
 
-    A model with its own `split` is trusted. The default `field` is compared with energy differences at a random
-    state, to 1e-3 of the field's scale.
+    This package's models, and any with its own `split`, are trusted. Fields are compared with energy differences at
+    a random state, to 1e-3 of their scale, and the curvature in Gaussian units with 1/scale^2.
     """
-    if type(model).split is not AbstractConditional.split:
+    if type(model).split is not AbstractConditional.split or type(model).__module__.startswith("ebmlab."):
         return
     sites = np.sort(np.concatenate([np.asarray(block).ravel() for block in model.blocks]))
     if not np.array_equal(sites, np.arange(site_count(model))):
         raise ValueError(f"the blocks must name every site 0 ... {site_count(model) - 1} once; got {sites.tolist()}")
-    if type(model).field is not AbstractConditional.field:
+    kinds = [model.part_units(b) for b in range(len(model.blocks))]
+    if any(isinstance(kind, Categorical) for kind in kinds):
         return
-    if not all(isinstance(model.part_units(b), AbstractTwoValued) for b in range(len(model.blocks))):
-        return
-    for b, (some, fast, slow) in enumerate(_fields_both_ways(model, 8)):
-        if not np.allclose(fast, slow, rtol=1e-3, atol=1e-3 * (1 + np.abs(slow).max())):
+    for b, (some, fast, slow, bend) in enumerate(_fields_both_ways(model, MOST_CHECKED)):
+        scale = 1e-3 * (1 + np.abs(slow).max())
+        if not np.allclose(fast, slow, rtol=1e-3, atol=scale):
             k = int(np.argmax(np.abs(fast - slow)))
             raise ValueError(
-                f"block {b}: the field of site {some[k]} is {fast[k]:.4g} by derivative and {slow[k]:.4g} by energy "
-                "difference. Either units inside the block are coupled (use more blocks), or the energy is "
+                f"block {b}: field(parts, {b}) of site {some[k]} is {fast[k]:.4g}, the energy difference says "
+                f"{slow[k]:.4g}. Either units inside the block are coupled (use more blocks), or the energy is "
                 "not quadratic in each unit (define field(parts, b), or use AbstractEnergy and single-site moves)"
+            )
+        if isinstance(kinds[b], Gaussian) and not np.allclose(bend[0], bend[1], rtol=1e-2, atol=1e-2):
+            k = int(np.argmax(np.abs(bend[0] - bend[1])))
+            raise ValueError(
+                f"block {b}: the energy bends by {bend[0][k]:.4g} in site {some[k]}, its Gaussian units say "
+                f"1/scale^2 = {bend[1][k]:.4g}; set scale = 1 / sqrt(curvature)"
             )
 
 
 @eqx.filter_jit
-def _fields_both_ways(model: AbstractConditional, most: int) -> list[tuple[Array, Array, Array]]:
-    """For each block: some sites, their fields by `field`, and by energy differences, at one random state."""
+def _fields_both_ways(model: AbstractConditional, most: int) -> list[Any]:
+    """For each block, at one random state: some sites, their fields by `field` and by energy differences, and for
+    Gaussian units their curvature by energies and by scale. At most `most` sites, picked at random from more.
+    """
     x = random_state(model, key=jax.random.key(1))
-    parts, found = model.split(x), []
+    parts, found = model.split(x), list[Any]()
     for b, block in enumerate(model.blocks):
-        some = jnp.asarray(block).ravel()[:most]
-        slow = jax.vmap(lambda site: AbstractEnergy.local_field(model, x, site))(some)
-        found.append((some, model.field(parts, b).ravel()[:most], slow))
+        sites = jnp.asarray(block).ravel()
+        order = jax.random.permutation(jax.random.key(b), sites.size)[:most]
+        kind, fast = model.part_units(b), model.field(parts, b).ravel()[order]
+        if isinstance(kind, Gaussian):
+            low, middle, high = (_energies_at(model, x, sites[order], value) for value in (-1.0, 0.0, 1.0))
+            own = jnp.broadcast_to(kind.scale, kind.shape).ravel()[order] if kind.size == sites.size else kind.scale
+            stiff = jnp.broadcast_to(1 / own**2, low.shape)
+            found.append((sites[order], fast, (low - high) / 2, (low + high - 2 * middle, stiff)))
+        else:
+            slow = jax.vmap(lambda site: AbstractEnergy.local_field(model, x, site))(sites[order])
+            found.append((sites[order], fast, slow, ()))
     return found
+
+
+def _energies_at(model: AbstractEnergy, x: State, sites: Array, value: float) -> Array:
+    return jax.vmap(lambda site: model.energy(place(x, site, value)))(sites)

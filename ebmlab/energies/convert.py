@@ -1,13 +1,13 @@
 """From spins to bits and back: s = 2 b - 1, with the offset that keeps the energies equal."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from ebmlab.energies.pairwise import DensePairwise, Pairwise
-from ebmlab.graphs import Graph
 from ebmlab.units import Binary, Spin
 
 
@@ -15,7 +15,7 @@ class Converted(NamedTuple):
     """A model in the other units, and the constant: E_old(x_old) = E_new(x_new) + offset."""
 
     model: Pairwise | DensePairwise
-    offset: Float[Array, ""]
+    offset: Float[Array | np.ndarray, ""]
 
 
 def to_binary(model: Pairwise | DensePairwise) -> Converted:
@@ -34,9 +34,12 @@ def to_spin(model: Pairwise | DensePairwise) -> Converted:
     return Converted(new, -0.125 * pull.sum() - 0.5 * model.fields.sum())
 
 
-def _expect(model: Pairwise | DensePairwise, kind: type) -> None:
+def _expect(model: Any, kind: type) -> None:
     if not isinstance(model, Pairwise | DensePairwise):
-        raise TypeError(f"only pairwise energies convert; got {type(model).__name__}")
+        raise TypeError(
+            f"Pairwise and DensePairwise energies convert; got {type(model).__name__}. "
+            "For an IsingLattice build the same model as Pairwise(graphs.grid(shape), couplings, fields)"
+        )
     if not isinstance(model.units[0], kind):
         raise TypeError(f"expected {kind.__name__} units; the model holds {model.units[0]!r} already")
 
@@ -52,9 +55,8 @@ def _pull(model: Pairwise | DensePairwise) -> Array | np.ndarray:
     return jnp.zeros(model.units[0].size, weights.dtype).at[ends].add(weights)
 
 
-def _rebuild(
-    model: Pairwise | DensePairwise, factor: float, fields: Array | np.ndarray, units: Spin | Binary
-) -> Pairwise | DensePairwise:
-    if isinstance(model, DensePairwise):
-        return DensePairwise(factor * model.matrix, fields, units)
-    return Pairwise(Graph(units.size, model.edges), factor * model.couplings, fields, units)
+def _rebuild(model: Any, factor: float, fields: Array | np.ndarray, units: Spin | Binary) -> Any:
+    """The same graph with couplings times `factor`, and new fields and units."""
+    dense = isinstance(model, DensePairwise)
+    parts = (lambda m: (m.matrix, m.fields, m.units)) if dense else (lambda m: (m.couplings, m.fields, m.units))
+    return eqx.tree_at(parts, model, (factor * parts(model)[0], fields, (units,)), is_leaf=lambda a: a is model.units)

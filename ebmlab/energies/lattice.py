@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from ebmlab._check import as_parameter, finite
+from ebmlab._check import as_parameter, finite, yes_or_no
 from ebmlab.energies.base import AbstractConditional, State
 from ebmlab.units import AbstractUnits, Spin, as_shape
 
@@ -18,7 +18,8 @@ class IsingLattice(AbstractConditional):
 
     coupling: J, one number or one for each axis; field: h, one number or lattice-shaped; periodic: in all axes.
     A periodic side of length 2 has two bonds between each pair, as the formula with s_(i+1) says.
-    The two blocks are the colours of the checkerboard (periodic sides must be even, else use `Pairwise`).
+    The two blocks are the colours of the checkerboard. They need an even last side, and even sides all round where
+    the lattice is periodic; other lattices have no blocks, and `Gibbs` then goes through the sites one by one.
     """
 
     coupling: Float[Array | np.ndarray, "..."]
@@ -30,7 +31,7 @@ class IsingLattice(AbstractConditional):
         self.shape = as_shape(shape)
         if len(self.shape) not in (1, 2, 3):
             raise ValueError(f"a lattice has 1, 2 or 3 dimensions; got shape {self.shape}")
-        self.periodic = bool(periodic)
+        self.periodic = yes_or_no("periodic", periodic)
         self.coupling, self.external = as_parameter(coupling), as_parameter(field)
         if self.coupling.shape not in ((), (len(self.shape),)):
             raise ValueError(
@@ -49,7 +50,9 @@ class IsingLattice(AbstractConditional):
 
     @property
     def blocks(self) -> tuple[Int[np.ndarray, " k"], ...]:
-        """The sites of the two colours, in the order of `split`."""
+        """The sites of the two colours, in the order of `split`; none where there is no checkerboard."""
+        if not self._two_colours():
+            return ()
         number = np.arange(np.prod(self.shape), dtype=np.int32).reshape(self.shape)
         return tuple(np.asarray(part).ravel() for part in self._halves(number, np))
 
@@ -103,8 +106,11 @@ class IsingLattice(AbstractConditional):
         rows = np.indices(self.shape[:-1], sparse=True)
         return np.asarray(sum(rows, np.zeros(1, int)) % 2)[..., None] if rows else np.zeros(1, int)
 
+    def _two_colours(self) -> bool:
+        return self.shape[-1] % 2 == 0 and not (self.periodic and any(side % 2 for side in self.shape))
+
     def _check_colours(self) -> None:
-        if self.shape[-1] % 2 or (self.periodic and any(side % 2 for side in self.shape)):
+        if not self._two_colours():
             raise ValueError(
                 f"a checkerboard needs an even last side (periodic: all sides even); got shape {self.shape}. "
                 "Use Pairwise(graphs.grid(shape)), Metropolis, or Gibbs(scan='sequential')"

@@ -74,7 +74,7 @@ class Pairwise(AbstractConditional):
     def field(self, parts: State, b: int) -> Float[Array, " k"]:
         """h_i + sum_j J_ij s_j for the units of block b."""
         block = self.blocks[b]
-        pull = _weighted_sum(jnp.concatenate(parts), self.near_in_parts[block], self.weights(block))
+        pull = weighted_sum(jnp.concatenate(parts), self.near_in_parts[block], self.weights(block))
         return jnp.asarray(self.fields)[block] + pull
 
     def local_field(self, x: State, site: Int[Array, ""]) -> Float[Array, ""]:
@@ -89,9 +89,20 @@ class Pairwise(AbstractConditional):
         return jnp.where(jnp.asarray(self.mask)[sites], jnp.asarray(self.couplings)[jnp.asarray(self.bond)[sites]], 0.0)
 
 
+@jax.custom_jvp
+def weighted_sum(s: Array, near: Array, weights: Array) -> Array:
+    """sum_k weights[i, k] s[near[i, k]] for every i."""
+    return _weighted_sum(s, near, weights)
+
+
+@weighted_sum.defjvp
+def _weighted_sum_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    (s, near, weights), (ds, _, dweights) = primals, tangents
+    return weighted_sum(s, near, weights), (dweights * s[near] + weights * ds[near]).sum(-1)
+
+
 @jax.custom_batching.custom_vmap
 def _weighted_sum(s: Array, near: Array, weights: Array) -> Array:
-    """sum_k weights[i, k] s[near[i, k]] for every i."""
     return (weights * s[near]).sum(-1)
 
 

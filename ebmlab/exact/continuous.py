@@ -102,8 +102,9 @@ def density(model: AbstractEnergy, grid: Any, *, beta: Any) -> Density:
     energies = _on_grid(model, axes)
     weights = _trapezoid(axes[0]) if len(axes) == 1 else np.multiply.outer(*map(_trapezoid, axes))
     log_z = _log_integral(energies, weights, beta)
-    half = tuple(x[:: 2 if len(x) % 2 else 1] for x in axes)  # an odd number of points keeps both ends
-    coarse = tuple(slice(None, None, 2 if len(x) % 2 else 1) for x in axes)
+    every_second = [np.unique(np.append(np.arange(0, len(x), 2), len(x) - 1)) for x in axes]  # both ends stay
+    half = [x[keep] for x, keep in zip(axes, every_second, strict=True)]
+    coarse = np.ix_(*every_second)
     rough = _trapezoid(half[0]) if len(axes) == 1 else np.multiply.outer(*map(_trapezoid, half))
     error = np.abs(log_z - _log_integral(energies[coarse], rough, beta))
     log_p = -beta.reshape(beta.shape + (1,) * len(axes)) * energies - log_z.reshape(beta.shape + (1,) * len(axes))
@@ -150,5 +151,5 @@ def relative_entropy(p: Exact | Density, q: Exact | Density) -> Float[np.ndarray
     if not same:
         raise ValueError("the two distributions live on different states: give both the same units, or the same grid")
     with np.errstate(invalid="ignore"):
-        terms = np.where(np.isneginf(p.log_p), 0.0, p.p * (p.log_p - q.log_p - 0.0) * weights)
+        terms = np.where(np.isneginf(p.log_p), 0.0, p.p * (p.log_p - q.log_p) * weights)
     return np.maximum(terms.sum(tuple(range(-axes, 0))), 0.0)[()]

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from ebmlab._check import concrete, inverse_temperature
+from ebmlab._check import as_arrays, concrete, inverse_temperature
 
 FAR = 700.0  # exp(-700) is nothing; beyond 745 the exponential is many times slower
 CHUNK = 1 << 16  # energies looked at together: they stay in the processor's cache
@@ -108,4 +108,4 @@ def float64_leaves(model: Any) -> Any:
             return np.asarray(leaf, np.float64)
         return leaf
 
-    return jax.tree.map(widen, model)
+    return jax.tree.map(widen, as_arrays(model))

@@ -2,6 +2,8 @@
 
 from ebmlab.kernels.base import AbstractKernel as AbstractKernel
 from ebmlab.kernels.base import Info as Info
+from ebmlab.kernels.base import accept as accept
+from ebmlab.kernels.base import info as info
 from ebmlab.kernels.cluster import SwendsenWang as SwendsenWang
 from ebmlab.kernels.cluster import Wolff as Wolff
 from ebmlab.kernels.cluster import clusters as clusters

@@ -13,15 +13,17 @@ from ebmlab.energies.base import AbstractEnergy, State
 
 
 class Info(NamedTuple):
-    """What a step did: mean acceptance probability in [0, 1], and the share of units in the moved cluster (or NaN)."""
+    """What a step did: the mean acceptance probability, in [0, 1].
+
+    A kernel may return another NamedTuple of arrays; `sample` averages whatever it holds over the kept steps.
+    """
 
     accepted: Float[Array, ""]
-    size: Float[Array, ""]
 
 
-def info(accepted: Any = 1.0, size: Any = jnp.nan) -> Info:
-    """An `Info` of float32 scalars."""
-    return Info(jnp.asarray(accepted, jnp.float32), jnp.asarray(size, jnp.float32))
+def info(accepted: Any = 1.0) -> Info:
+    """An `Info` in float32."""
+    return Info(jnp.asarray(accepted, jnp.float32))
 
 
 class AbstractKernel(eqx.Module):
@@ -32,8 +34,8 @@ class AbstractKernel(eqx.Module):
     """
 
     @abstractmethod
-    def step(self, model: AbstractEnergy, x: State, *, beta: Any, key: Array) -> tuple[State, Info]:
-        """One step from the state `x`."""
+    def step(self, model: AbstractEnergy, x: State, *, beta: Any, key: Array) -> tuple[State, Any]:
+        """One step from the state `x`; the new state has the shapes and dtypes of `x`."""
 
     def steps(
         self,
@@ -44,17 +46,32 @@ class AbstractKernel(eqx.Module):
         key: Array,
         first: Int[Array, ""] | int,
         count: Int[Array, ""] | int,
-    ) -> tuple[State, Info]:
+    ) -> tuple[State, Any]:
         """`count` steps, the t-th with the key fold_in(key, first + t); the mean of their infos."""
 
-        def body(t: Array, carry: tuple[State, Info]) -> tuple[State, Info]:
+        def body(t: Array, carry: tuple[State, Any]) -> tuple[State, Any]:
             x, total = carry
             x, now = self.step(model, x, beta=beta, key=bits.fold_in(key, first + t))
-            return x, Info(*(a + b for a, b in zip(total, now, strict=True)))
+            return x, jax.tree.map(jnp.add, total, now)
 
-        x, total = jax.lax.fori_loop(0, count, body, (x, info(0.0, 0.0)))
-        return x, Info(*(value / count for value in total))
+        blank = jax.eval_shape(lambda x: self.step(model, x, beta=beta, key=key)[1], x)
+        nothing = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, jnp.result_type(leaf.dtype, jnp.float32)), blank)
+        x, total = jax.lax.fori_loop(0, count, body, (x, nothing))
+        return x, jax.tree.map(lambda value: value / count, total)
 
     def check(self, model: AbstractEnergy) -> None:
         """Raise TypeError or ValueError where the kernel does not fit the model; called once by `sample`."""
         return
+
+
+def probability(log_chance: Array) -> Array:
+    """min(1, exp(log_chance)), float32; 0 where the energy is NaN, so that a broken proposal is refused."""
+    chance = jnp.exp(jnp.minimum(log_chance, 0.0))
+    return jnp.where(jnp.isnan(chance), 0.0, chance).astype(jnp.float32)
+
+
+def accept(x: State, new: State, log_chance: Array, *, key: Array) -> tuple[State, Info]:
+    """`new` with probability min(1, exp(log_chance)), else `x`; `new` is brought to the dtypes of `x`."""
+    chance = probability(log_chance)
+    taken = bits.uniform(key, ()) < chance
+    return tuple(jnp.where(taken, b.astype(a.dtype), a) for a, b in zip(x, new, strict=True)), info(chance)

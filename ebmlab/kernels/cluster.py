@@ -1,7 +1,7 @@
 """Cluster moves: whole clusters of aligned units change together, which beats critical slowing down."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +14,15 @@ from ebmlab.energies.base import AbstractEnergy, State, random_state, site_count
 from ebmlab.energies.lattice import IsingLattice
 from ebmlab.energies.pairwise import DensePairwise, Pairwise
 from ebmlab.energies.potts import Potts
-from ebmlab.kernels.base import AbstractKernel, Info, info
-from ebmlab.kernels.metropolis import probability
+from ebmlab.kernels.base import AbstractKernel, probability
 from ebmlab.units import Categorical, Spin
+
+
+class ClusterInfo(NamedTuple):
+    """The mean acceptance probability, and the share of the units in the cluster (see the kernel)."""
+
+    accepted: Float[Array, ""]
+    size: Float[Array, ""]
 
 
 class SwendsenWang(AbstractKernel):
@@ -26,7 +32,7 @@ class SwendsenWang(AbstractKernel):
     cluster keeps its spins with probability sigmoid(2 beta sum_(i in cluster) h_i s_i), one half without fields.
     Potts, J >= 0: a bond between equal values is active with probability 1 - exp(-beta J), and a cluster takes
     value v with probability proportional to exp(beta sum_(i in cluster) h_i(v)).
-    Info.size is the mean share of the units in the cluster of a random unit, sum_c |c|^2 / n^2: in a ferromagnet
+    `size` is the mean share of the units in the cluster of a random unit, sum_c |c|^2 / n^2: in a ferromagnet
     without fields its mean is <m^2>. In frustrated models clusters percolate early and the gain is small.
     Source: R. H. Swendsen and J.-S. Wang, Phys. Rev. Lett. 58, 86 (1987).
     """
@@ -35,7 +41,7 @@ class SwendsenWang(AbstractKernel):
         """TypeError or ValueError where the energy is not one of bonds and fields that clusters can carry."""
         check_bonds(model)
 
-    def step(self, model: AbstractEnergy, x: State, *, beta: Any, key: Array) -> tuple[State, Info]:
+    def step(self, model: AbstractEnergy, x: State, *, beta: Any, key: Array) -> tuple[State, ClusterInfo]:
         """New values for all clusters."""
         draw, choose = bits.split(key)
         labels = clusters(model, x, beta=beta, key=draw)
@@ -48,7 +54,7 @@ class SwendsenWang(AbstractKernel):
             keep = bits.uniform(choose, (n,)) < jax.nn.sigmoid(2 * beta * total)
             new = jnp.where(keep[labels], s, -s)
         sizes = jnp.zeros(n, jnp.float32).at[labels].add(1.0)
-        return _layers(new, x), info(size=((sizes / n) ** 2).sum())
+        return _layers(new, x), ClusterInfo(jnp.ones((), jnp.float32), ((sizes / n) ** 2).sum())
 
 
 class Wolff(AbstractKernel):
@@ -56,7 +62,7 @@ class Wolff(AbstractKernel):
 
     Spin units flip; Potts units take one of the other values, equally often. With fields the move is accepted with
     probability min(1, exp(beta sum_(i in cluster) [h_i(new) - h_i(old)])), which gets small for large clusters
-    (`SwendsenWang` or `Gibbs` are better then); without fields always. Info.size = cluster size / n.
+    (`SwendsenWang` or `Gibbs` are better then); without fields always. `size` is that of the cluster over n.
     A step costs as much as one of `SwendsenWang`, whatever the size of its cluster.
     Source: U. Wolff, Phys. Rev. Lett. 62, 361 (1989).
     """
@@ -65,7 +71,7 @@ class Wolff(AbstractKernel):
         """TypeError or ValueError where the energy is not one of bonds and fields that clusters can carry."""
         check_bonds(model)
 
-    def step(self, model: AbstractEnergy, x: State, *, beta: Any, key: Array) -> tuple[State, Info]:
+    def step(self, model: AbstractEnergy, x: State, *, beta: Any, key: Array) -> tuple[State, ClusterInfo]:
         """One cluster moves."""
         draw, where, choose, decide = bits.split(key, 4)
         labels = clusters(model, x, beta=beta, key=draw)
@@ -81,7 +87,7 @@ class Wolff(AbstractKernel):
             gain = -2 * fields * s
         chance = probability(beta * jnp.where(inside, gain, 0.0).sum())
         moved = inside & (bits.uniform(decide, ()) < chance)
-        return _layers(jnp.where(moved, new, s), x), info(chance, inside.sum() / n)
+        return _layers(jnp.where(moved, new, s), x), ClusterInfo(chance, (inside.sum() / n).astype(jnp.float32))
 
 
 def clusters(model: AbstractEnergy, x: State, *, beta: Any, key: Array) -> Int[Array, " n"]:
@@ -192,7 +198,7 @@ def _require(model: Any) -> None:
     kinds = {type(layer) for layer in model.units}
     if kinds != {Spin} and (kinds != {Categorical} or len(model.units) > 1):
         names = sorted(kind.__name__ for kind in kinds)
-        raise TypeError(f"cluster moves need Spin units or a Potts model; got {names}. For bits use convert.to_spin")
+        raise TypeError(f"cluster moves need Spin units or a Potts model; got {names}. For bits use ebmlab.to_spin")
 
 
 def check_bonds(model: Any) -> None:
@@ -200,14 +206,16 @@ def check_bonds(model: Any) -> None:
     _require(model)
     if not concrete(model):
         return
-    couplings, edges = np.asarray(model.couplings), np.asarray(model.edges)
     potts = isinstance(model.units[0], Categorical)
+    if isinstance(model, Pairwise | DensePairwise | IsingLattice):
+        return
+    couplings, edges = np.asarray(model.couplings), np.asarray(model.edges)
     if potts and (couplings < 0).any():
         raise ValueError(
             f"cluster moves of a Potts model need couplings J >= 0; the lowest is {couplings.min():g}. "
             "Use Gibbs or Metropolis"
         )
-    if isinstance(model, Pairwise | DensePairwise | IsingLattice | Potts):
+    if isinstance(model, Potts):
         return
     for seed in range(2):  # someone's own energy: does it hold more than its bonds and fields?
         x = random_state(model, key=jax.random.key(seed))

@@ -27,9 +27,9 @@ class Gibbs(AbstractKernel):
     """One step is one sweep: as many single-unit draws as there are units, each from p(x_i | rest).
 
     Two-valued units: p(high) = sigmoid(beta (high - low) field). scan: "blocks" updates whole blocks at once, in
-    order (chromatic Gibbs); it falls back to "sequential" for a model without blocks, or with more than MOST_BLOCKS,
-    which would compile slowly. "sequential" goes through the units one by one; "random" picks a unit at random each
-    time, and is the only reversible one of the three.
+    order (chromatic Gibbs); it falls back to "sequential" for a model without blocks, or of discrete units in more
+    than MOST_BLOCKS, which would compile slowly. "sequential" goes through the units one by one; "random" picks a
+    unit at random each time, and is the only reversible one of the three.
     Source: S. Geman and D. Geman, IEEE PAMI 6, 721 (1984).
     """
 
@@ -48,7 +48,10 @@ class Gibbs(AbstractKernel):
             discrete_values(model.units)
 
     def _by_blocks(self, model: AbstractEnergy) -> bool:
-        return self.scan == "blocks" and isinstance(model, AbstractConditional) and len(model.blocks) <= MOST_BLOCKS
+        if self.scan != "blocks" or not isinstance(model, AbstractConditional):
+            return False
+        discrete = all(isinstance(layer, AbstractDiscrete) for layer in model.units)
+        return 0 < len(model.blocks) <= (MOST_BLOCKS if discrete else len(model.blocks))
 
     def step(self, model: AbstractEnergy, x: State, *, beta: Any, key: Array) -> tuple[State, Info]:
         """One sweep."""

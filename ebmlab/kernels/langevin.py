@@ -10,8 +10,8 @@ from jaxtyping import Array, Float, Int
 from ebmlab import bits
 from ebmlab._check import as_parameter, positive, whole
 from ebmlab.energies.base import AbstractEnergy, State
-from ebmlab.kernels.base import AbstractKernel, Info, info
-from ebmlab.kernels.metropolis import accept, normal_like
+from ebmlab.kernels.base import AbstractKernel, Info, accept, info
+from ebmlab.kernels.metropolis import normal_like
 from ebmlab.units import Gaussian
 
 

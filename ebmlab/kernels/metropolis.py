@@ -21,7 +21,7 @@ from ebmlab.energies.base import (
     read,
     site_count,
 )
-from ebmlab.kernels.base import AbstractKernel, Info, info
+from ebmlab.kernels.base import AbstractKernel, Info, accept, info, probability
 from ebmlab.units import AbstractTwoValued, Gaussian
 
 Proposal = Callable[[State, Array], tuple[State, Any]]
@@ -109,19 +109,6 @@ class Metropolis(AbstractKernel):
     def _walk(self, x: State, key: Array) -> tuple[State, float]:
         noise = normal_like(x, key=key)
         return tuple(a + (self.step_size * z).astype(a.dtype) for a, z in zip(x, noise, strict=True)), 0.0
-
-
-def probability(log_chance: Array) -> Array:
-    """min(1, exp(log_chance)), float32; 0 where the energy is NaN, so that a broken proposal is refused."""
-    chance = jnp.exp(jnp.minimum(log_chance, 0.0))
-    return jnp.where(jnp.isnan(chance), 0.0, chance).astype(jnp.float32)
-
-
-def accept(x: State, new: State, log_chance: Array, *, key: Array) -> tuple[State, Info]:
-    """`new` with probability min(1, exp(log_chance)), else `x`; `new` is brought to the dtypes of `x`."""
-    chance = probability(log_chance)
-    taken = bits.uniform(key, ()) < chance
-    return tuple(jnp.where(taken, b.astype(a.dtype), a) for a, b in zip(x, new, strict=True)), info(chance)
 
 
 def normal_like(x: State, *, key: Array) -> State:
