@@ -6,6 +6,7 @@ show.energy_explorer(Mine(), stiffness=(0.1, 5.0))
 """
 
 from collections.abc import Callable
+from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -69,11 +70,17 @@ def _slider(model: Any, name: str, bounds: Range) -> Slider:
         return slider(name, low, high, float(bounds[2]))
     if not isinstance(model, AbstractEnergy):
         return slider(name, low, high, (low + high) / 2)
-    held = getattr(model, name, None)
-    if held is None or np.size(held) != 1:
-        fields = [f for f in vars(model) if isinstance(getattr(model, f), float) or np.size(getattr(model, f)) == 1]
-        raise ValueError(f"{name}: not a scalar field of {type(model).__name__}, expected one of {fields}")
-    return slider(name, low, high, float(np.clip(np.asarray(held).item(), low, high)))
+    scalars = {f.name: value for f in fields(model) if _is_scalar(value := getattr(model, f.name))}
+    if name not in scalars:
+        raise ValueError(f"{name}: not a scalar field of {type(model).__name__}, expected one of {list(scalars)}")
+    return slider(name, low, high, float(np.clip(np.asarray(scalars[name]).item(), low, high)))
+
+
+def _is_scalar(value: Any) -> bool:
+    """Whether a field of a model is one real number."""
+    if not isinstance(value, float | np.ndarray | jax.Array):
+        return False
+    return np.size(value) == 1 and np.issubdtype(np.asarray(value).dtype, np.floating)
 
 
 def _with(model: Any, values: dict[str, float]) -> AbstractEnergy:
