@@ -108,6 +108,8 @@ class Categorical(AbstractDiscrete):
     def __init__(self, shape: int | tuple[int, ...], levels: int):
         self.shape = as_shape(shape)
         self.levels = whole("levels", levels, 2)
+        if levels > 127:
+            raise ValueError(f"levels must be at most 127 (lists of states hold 8 bits a unit); got {levels}")
 
     @property
     def values(self) -> tuple[int, ...]:

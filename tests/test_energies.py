@@ -217,7 +217,7 @@ BAD = [
     (lambda: IsingLattice((4, 4), np.ones(3)), ValueError, "coupling"),
     (lambda: IsingLattice((4, 4), 1.0, np.ones(4)), ValueError, "field"),
     (lambda: IsingLattice((4, 4), np.nan), ValueError, "finite"),
-    (lambda: IsingLattice((3, 3)).blocks, ValueError, "even"),
+    (lambda: IsingLattice((3, 3)).split((np.ones((3, 3)),)), ValueError, "even"),
     (lambda: Potts(graphs.ring(3), 1), ValueError, "levels"),
     (lambda: Potts(graphs.ring(3), 3, fields=np.ones(3)), ValueError, "fields"),
     (lambda: Harmonic(2, np.ones(3)), ValueError, "stiffness"),

@@ -146,7 +146,7 @@ def test_conversion_keeps_every_energy(model):
 
 
 def test_conversion_refuses_other_models():
-    with pytest.raises(TypeError, match="pairwise"):
+    with pytest.raises(TypeError, match="Pairwise and DensePairwise"):
         convert.to_binary(3.0)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="Spin"):
         convert.to_binary(Pairwise(graphs.ring(3), units=Binary(3)))

@@ -121,7 +121,10 @@ def _check_scalar(model: AbstractEnergy) -> None:
 
 
 def states(model: AbstractEnergy) -> tuple[Int[np.ndarray, "N ..."], ...]:
-    """All states as int8, one array (N, *shape) for each layer, counted in C order: the last site changes fastest."""
+    """All states, one int8 array (N, *shape) for each layer, counted in C order: the last site changes fastest.
+
+    Cast them to float before products of many: 8 bits overflow at 128.
+    """
     total = check_count(model, STATES_LIMIT)
     sizes = [layer.size for layer in model.units]
     flat = np.empty((total, sum(sizes)), np.int8)
