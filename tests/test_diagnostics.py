@@ -200,3 +200,23 @@ def test_bad_states_are_refused():
         dg.empirical(np.ones((3, 5)), (Spin(5),))
     with pytest.raises(ValueError, match="single cell"):
         dg.chi_square([3, 1], [0.5, 0.5])
+
+
+@pytest.mark.quick
+def test_blocks_that_leave_a_remainder_do_not_widen_the_bar():
+    """White noise: every block length tells the same error, also where half a chain is left over."""
+    x = np.random.default_rng(0).normal(size=(64, 1000))
+    curve = dg.blocked_error(x)
+    truth = 1 / np.sqrt(x.size)
+    assert (abs(curve.errors / truth - 1) < 4 * curve.uncertainties / truth)[curve.sizes <= 512].all()
+    assert curve.errors[curve.sizes == 512][0] < 1.25 * truth
+
+
+@pytest.mark.quick
+def test_a_series_that_alternates_is_not_called_reliable():
+    """AR(1) with phi = -0.95: tau is 0.026 and cannot be told from zero."""
+    generator = np.random.default_rng(1)
+    x = np.zeros(2000)
+    for t in range(1, 2000):
+        x[t] = -0.95 * x[t - 1] + generator.normal()
+    assert not dg.autocorrelation_time(x).reliable

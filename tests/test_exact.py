@@ -596,3 +596,18 @@ def test_bad_shapes():
         exact.density(Harmonic(2), np.linspace(-1, 1, 5), beta=1.0)
     with pytest.raises(ValueError, match="Gaussian"):
         exact.density(dense(2), np.linspace(-1, 1, 5), beta=1.0)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("off", [0.0, 1e-7, 4.3e-5, -4.3e-5, 1e-3, -0.05])
+def test_onsager_log_z_keeps_its_digits_near_the_critical_point(off):
+    """The kink of the integrand at t = 0, of width w, is unfolded by t = w sinh y for Gauss-Legendre."""
+    K = 0.5 * np.log(1 + np.sqrt(2)) + off
+    w = max(abs((np.sinh(2 * K) ** 2 - 1) / (np.sinh(2 * K) ** 2 + 1)), 1e-12)
+    y, weight = np.polynomial.legendre.leggauss(2000)
+    top = np.arcsinh(np.pi / 2 / w)
+    y, weight = (y + 1) * top / 2, weight * top / 2
+    t = w * np.sinh(y)
+    integral = (weight * w * np.cosh(y) * np.log1p(np.hypot(np.sin(t), w * np.cos(t)))).sum()
+    expected = 0.5 * np.log(2) + np.log(np.cosh(2 * K)) + integral / np.pi
+    assert abs(exact.onsager.log_partition_per_site(beta=K) - expected) < 1e-12

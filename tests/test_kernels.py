@@ -28,7 +28,9 @@ from ebmlab.energies import (
     Potts,
 )
 from ebmlab.energies.base import discrete_values, random_state
+from ebmlab.exact import thermodynamics
 from ebmlab.kernels import HMC, MALA, NUTS, ULA, Gibbs, Metropolis, SwendsenWang, Wolff, clusters
+from ebmlab.sampling import sample
 from ebmlab.units import Binary, Gaussian, Spin
 
 CHAINS = 2**16
@@ -464,3 +466,24 @@ def test_bad_proposals_are_refused(key):
         Metropolis(proposal=3)
     with pytest.raises(TypeError, match="whole number"):
         HMC(0.1, 2.5)
+
+
+@pytest.mark.quick
+def test_metropolis_in_order_may_never_reach_the_law_and_random_does():
+    """A closed ring without field: by blocks the chain stays in its class, as the docstring says."""
+    ring = IsingLattice(8)
+    exact = float(thermodynamics(ring, beta=0.7).energy)
+    for scan, reaches in (("random", True), ("blocks", False)):
+        run = sample(
+            Metropolis(scan=scan),
+            ring,
+            key=jax.random.key(2),
+            chains=2000,
+            steps=40,
+            warmup=60,
+            beta=0.7,
+            keep=ring.energy,
+        )
+        means = np.asarray(run.values, float).mean(1)
+        error = means.std(ddof=1) / np.sqrt(len(means))
+        assert (abs(means.mean() - exact) < 4 * error) == reaches

@@ -98,8 +98,8 @@ def autocorrelation_time(x: Any) -> Time:
 
     The window M is the smallest with M >= 5 tau(M) and M >= 5, so that noise at late lags stays out (where
     rho(1) < 0 the sum of |rho| sets it). The standard error is tau sqrt(2 (2M + 1) / N), N all numbers. Not reliable
-    where no window closes or the chains are shorter than 50 tau: then tau is likely too small. (Half of this tau is
-    the tau_int of many physics texts.)
+    where no window closes, the chains are shorter than 50 (tau + 2 errors), or the error is above tau / 2. (Half of
+    this tau is the tau_int of many physics texts.)
     Source: A. Sokal, "Monte Carlo methods in statistical mechanics" (1997), section 3, equations 3.16 to 3.19.
     """
     array = chains_of(x)
@@ -113,7 +113,9 @@ def autocorrelation_time(x: Any) -> Time:
     window = int(closed[0]) if len(closed) else steps - 1
     tau = max(float(sums[window]), 1 / steps)  # noise could make it negative
     error = tau * np.sqrt(2 * (2 * window + 1) / array.size)
-    return Time(tau, float(error), bool(len(closed) and steps >= LONG_ENOUGH * tau))
+    # a tau that came out low would call too short a chain long enough, so the upper end of its error bar decides
+    sure = len(closed) and steps >= LONG_ENOUGH * (tau + 2 * error) and tau > 1 / steps and error < 0.5 * tau
+    return Time(tau, float(error), bool(sure))
 
 
 def ess(x: Any) -> float:
@@ -175,9 +177,9 @@ def blocked_error(x: Any) -> Blocking:
     """Standard error of the mean by blocking: average neighbours in pairs again and again until the error stops rising.
 
     With k blocks of length b and variance c of the block means: error = sqrt(c / (k - 1)), uncertain by
-    error / sqrt(2 (k - 1)). The plateau is read at the smallest b with b^3 > 2 N (error(b) / error(1))^4; where no b
-    qualifies, the largest error is given and `reliable` is False. Blocks never cross from one chain into the next;
-    a remainder at a chain's end is left out.
+    error / sqrt(2 (k - 1)), times the root of the covered share where blocks leave a remainder. The plateau is read
+    at the smallest b with b^3 > 2 N (error(b) / error(1))^4; where no b qualifies, the largest error is given and
+    `reliable` is False. Blocks never cross from one chain into the next.
     Sources: H. Flyvbjerg and H. G. Petersen, J. Chem. Phys. 91, 461 (1989); the rule for b: R. M. Lee et al.,
     Phys. Rev. E 83, 066706 (2011).
     """
@@ -189,7 +191,7 @@ def blocked_error(x: Any) -> Blocking:
         blocks = array[:, : steps // size * size].reshape(chains, -1, size).mean(2)
         sizes.append(size)
         counts.append(blocks.size)
-        errors.append(np.sqrt(blocks.var() / (blocks.size - 1)))
+        errors.append(np.sqrt(blocks.var() / (blocks.size - 1) * blocks.size * size / array.size))
         size *= 2
     size_of, error = np.array(sizes), np.array(errors)
     doubt = error / np.sqrt(2 * (np.array(counts) - 1))

@@ -59,8 +59,13 @@ def log_partition_per_site(*, beta: Any, coupling: float = 1.0) -> Float[np.ndar
     def one(b: float) -> float:
         k = b * J
         log_cosh = 2 * k + math.log1p(math.exp(-4 * k)) - math.log(2)
-        rest = _complement(k) if k < LARGE else 1.0
-        integral = quad(lambda t: math.log1p(math.hypot(math.sin(t), math.sqrt(rest) * math.cos(t))), 0, math.pi / 2)[0]
+        width = math.sqrt(_complement(k) if k < LARGE else 1.0)  # of the kink at t = 0, which is sharp near T_c
+        breaks = [width * factor for factor in (1, 10, 100, 1000) if 0 < width * factor < math.pi / 2]
+
+        def integrand(t: float) -> float:
+            return math.log1p(math.hypot(math.sin(t), width * math.cos(t)))
+
+        integral = quad(integrand, 0, math.pi / 2, points=breaks or None, epsabs=1e-14, epsrel=1e-13, limit=200)[0]
         return 0.5 * math.log(2) + log_cosh + integral / math.pi
 
     return each(beta, one)

@@ -33,8 +33,10 @@ class Metropolis(AbstractKernel):
     Discrete units: one step is a sweep of n proposals, one unit each (two-valued: the other value; Categorical: one
     of the other values, equally often). scan: "random" picks a unit at random each time (default, reversible);
     "sequential" goes through them in order; "blocks" does whole blocks at once for a model with blocks and
-    two-valued units (checkerboard Metropolis, the fast one on lattices). In order or by blocks, every flip is
-    accepted at beta = 0 and the chain only alternates: use "random" or Gibbs near infinite temperature.
+    two-valued units (checkerboard Metropolis, the fast one on lattices). In order or by blocks a unit whose field is
+    zero flips with certainty, at any beta. Boltzmann's law stays invariant but need not be reached: a closed ring
+    without field falls into several classes that never mix, a periodic lattice has states that only alternate
+    (diagonal stripes), and at beta = 0 every chain alternates. Use "random" or Gibbs where fields can vanish.
     Gaussian units: one step is one proposal x' = x + step * normal, all coordinates together.
     proposal: a function of your own, (x, key) -> (x', log_ratio), on any units; one step is one proposal, and
     log_ratio = log q(x | x') - log q(x' | x) (0 where the proposal is symmetric). beta does not multiply it.
