@@ -191,9 +191,9 @@ def rule_metadata(notebook: NotebookNode, path: Path) -> Iterator[str]:
         yield "widget state is stored in the metadata"
     if len({cell.get("id") for cell in notebook.cells}) != len(notebook.cells):
         yield "cells without an id of their own"
-    extra = {key for cell in notebook.cells for key in cell.metadata} - {"tags"}
+    extra = {key for cell in notebook.cells for key in cell.metadata} - {"tags", "jupyter"}
     if extra:
-        yield f"cells carry metadata {sorted(extra)}; only tags are kept"
+        yield f"cells carry metadata {sorted(extra)}; only tags and folding are kept"
     if path.exists() and path.stat().st_size > LARGEST_FILE:
         yield f"the file has {path.stat().st_size} bytes; at most {LARGEST_FILE}"
 

@@ -109,8 +109,23 @@ def static(outputs: list[NotebookNode]) -> list[NotebookNode]:
     return kept
 
 
+def folded(cell: NotebookNode) -> bool:
+    """Whether JupyterLab shows the cell's output only, and its code behind a click.
+
+    Predictions and checks, which hold the answer, and cells that only define and show a drawing.
+    """
+    if cell.cell_type != "code" or {"setup", "exercise"} & set(tags(cell)):
+        return False
+    if "check" in tags(cell) or cell.source.startswith("show.predict("):
+        return True
+    if not re.search(r"^def (draw|finish|say)", cell.source, flags=re.M):
+        return False
+    left = [line for line in cell.source.splitlines() if line and not line[0].isspace() and line[0] not in ")]}#@"]
+    return all(re.match(r"def (draw|finish|say)|show\.still\(|\w+ = [\"'(]", line) for line in left)
+
+
 def normalise(notebook: NotebookNode) -> None:
-    """In place: static outputs, tags as the only cell metadata, ids from the text of the cells."""
+    """In place: static outputs, tags and folding as the only cell metadata, ids from the text of the cells."""
     notebook.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -120,7 +135,8 @@ def normalise(notebook: NotebookNode) -> None:
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     seen: dict[str, int] = {}
     for cell in notebook.cells:
-        cell.metadata = nbformat.from_dict({"tags": tags(cell)} if tags(cell) else {})
+        fold = {"jupyter": {"source_hidden": True}} if folded(cell) else {}
+        cell.metadata = nbformat.from_dict(({"tags": tags(cell)} if tags(cell) else {}) | fold)
         name = hashlib.sha256(cell.source.encode()).hexdigest()[:8]
         seen[name] = seen.get(name, 0) + 1
         cell.id = name if seen[name] == 1 else f"{name}-{seen[name]}"

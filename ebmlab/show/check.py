@@ -40,8 +40,8 @@ def check(name: str, attempt: Any, test: Callable[[Any], Any], hint: str = "") -
 
     attempt: a value, or a function the reader wrote. `None`, `...` and functions that return them or raise
     NotImplementedError are "not attempted yet".
-    test(attempt): True or no complaint (asserts may be used) passes; False gives `hint`; a str is a sharper
-    hint; an exception is named in the hint.
+    test(attempt): True or no complaint (asserts may be used) passes; False gives `hint`; a str or an exception is
+    named before it.
     """
     watched = _Watched(attempt) if inspect.isfunction(attempt) else None
     if watched is None and _is_stub(attempt):
@@ -54,12 +54,13 @@ def check(name: str, attempt: Any, test: Callable[[Any], Any], hint: str = "") -
     except AssertionError as error:
         complaint = str(error) or None
     except Exception as error:
-        complaint = f"It stopped with {type(error).__name__}: {error}. {hint}".strip()
+        complaint = f"It stopped with {type(error).__name__}: {error}."
     if watched and watched.only_stubs:
         return Check(name, UNTOUCHED)
     if complaint == "":
         return Check(name, PASSED)
-    return Check(name, HINT, complaint or hint or "Not yet: look at the sentence above the exercise again.")
+    words = " ".join(dict.fromkeys(part for part in (complaint, hint) if part))
+    return Check(name, HINT, words or "Not yet: look at the sentence above the exercise again.")
 
 
 def close(value: Any, rtol: float = 1e-3, atol: float = 0.0) -> Callable[[Any], bool | str]:
@@ -112,5 +113,5 @@ class _Watched:
 
 def _is_stub(value: Any) -> bool:
     if isinstance(value, tuple | list) and value:
-        return all(_is_stub(item) for item in value)
+        return any(_is_stub(item) for item in value)
     return value is None or value is Ellipsis or value is NotImplemented

@@ -16,7 +16,7 @@ CSS = """<style>
 .ebmlab-explorable { padding: 4px 0 6px 0; overflow: visible; }
 .ebmlab-explorable .widget-html-content, .ebmlab-explorable .jupyter-widget-html-content { line-height: 1.45; }
 .ebmlab-screen { max-width: 100%; height: auto; display: block; background: #fff; border-radius: 4px; }
-.ebmlab-reading { margin: 2px 0 4px 0; padding: 5px 10px; border-left: 4px solid #0072B2; min-height: 1.45em;
+.ebmlab-reading { margin: 2px 0 4px 0; padding: 5px 10px; border-left: 4px solid #0072B2; min-height: 2.9em;
   font-size: 14px; color: var(--jp-ui-font-color1, #1F2430); background: rgba(0, 114, 178, .07);
   white-space: normal; font-variant-numeric: tabular-nums; }
 .ebmlab-reading sub, .ebmlab-card sub { line-height: 0; }
@@ -39,7 +39,8 @@ CSS = """<style>
 
 def rich(text: str) -> str:
     """HTML of plain text in which k_B, T_c, s_i become subscripts."""
-    return re.sub(r"\b([^\W\d_])_(\w{1,3})\b", r"\1<sub>\2</sub>", html.escape(text, quote=False))
+    text = re.sub(r"\bk_B", "k<sub>B</sub>", html.escape(text, quote=False))
+    return re.sub(r"\b([^\W\d_])_(\w{1,3})\b", r"\1<sub>\2</sub>", text)
 
 
 def css_pixels(size: tuple[float, float]) -> tuple[int, int]:
