@@ -611,3 +611,11 @@ def test_onsager_log_z_keeps_its_digits_near_the_critical_point(off):
     integral = (weight * w * np.cosh(y) * np.log1p(np.hypot(np.sin(t), w * np.cos(t)))).sum()
     expected = 0.5 * np.log(2) + np.log(np.cosh(2 * K)) + integral / np.pi
     assert abs(exact.onsager.log_partition_per_site(beta=K) - expected) < 1e-12
+
+
+@pytest.mark.quick
+def test_a_model_that_was_closed_over_by_a_jitted_function_is_still_exact():
+    ring = Pairwise(graphs.ring(4), 1.0, 0.3)
+    before = exact.energies(ring)
+    jax.jit(lambda s: ring.energy((s,)))(jnp.ones(4))
+    np.testing.assert_array_equal(exact.energies(ring), before)
