@@ -1,5 +1,7 @@
 """A verdict on mixing in plain words."""
 
+import math
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -23,15 +25,16 @@ def mixing_report(x: Any) -> str:
         )
     mean, error = error_bar(array)
     tau = autocorrelation_time(array)
+    digits = max(0, 1 - math.floor(math.log10(error))) if 0 < error < math.inf else 3
     lines = [
-        f"{head} Mean {mean:.5g} +- {error:.2g} (one standard error).",
-        f"A chain forgets in about {tau.value:.3g} +- {tau.error:.1g} steps, so these {array.size} numbers are worth "
+        f"{head} Mean {mean:.{digits}f} ± {error:.{digits}f} (one standard error).",
+        f"A chain forgets in about {tau.value:,.3g} ± {tau.error:.1g} steps, so these {array.size} numbers are worth "
         f"{ess(array):.0f} independent ones.",
     ]
     faults = _faults(array)
     if not faults:
         lines.append("Nothing looks wrong: the chains agree, and each is much longer than its memory.")
-    return " ".join(lines + faults)
+    return textwrap.fill(" ".join(lines + faults), 100)
 
 
 def _faults(array: np.ndarray) -> list[str]:

@@ -54,7 +54,7 @@ def check(name: str, attempt: Any, test: Callable[[Any], Any], hint: str = "") -
     except AssertionError as error:
         complaint = str(error) or None
     except Exception as error:
-        complaint = f"It stopped with {type(error).__name__}: {error}."
+        complaint = f"It stopped with {type(error).__name__}: {str(error).rstrip('.')}."
     if watched and watched.only_stubs:
         return Check(name, UNTOUCHED)
     if complaint == "":

@@ -61,8 +61,9 @@ class Live:
         self.reset()
         self._panel.on_change(self._on_event)
         layout = widgets.Layout(align_items="center", flex_flow="row wrap")
-        bar = widgets.HBox([*self._buttons.values(), self._progress], layout=layout)
-        self.box = widgets.VBox([screen.styles(), self._panel.box, bar, self._screen.image, self._screen.line])
+        bar = widgets.HBox(list(self._buttons.values()), layout=layout)
+        rows = [self._panel.box, bar, self._progress, self._screen.image, self._screen.line]
+        self.box = widgets.VBox([screen.styles(), *rows])
         self.box.add_class("ebmlab-explorable")
         self._panel.box.layout = self._screen.image.layout
         self.box._view_count = 0
