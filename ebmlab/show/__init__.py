@@ -14,13 +14,13 @@ from ebmlab.show.controls import slider as slider
 from ebmlab.show.controls import toggle as toggle
 from ebmlab.show.environment import environment as environment
 from ebmlab.show.explore import Explorable as Explorable
-from ebmlab.show.explore import explorables as explorables
 from ebmlab.show.explore import explore as explore
 from ebmlab.show.live import Live as Live
 from ebmlab.show.live import live as live
 from ebmlab.show.mine import energy_explorer as energy_explorer
 from ebmlab.show.predict import Prediction as Prediction
 from ebmlab.show.predict import predict as predict
+from ebmlab.show.shown import explorables as explorables
 from ebmlab.show.still import Still as Still
 from ebmlab.show.still import still as still
 from ebmlab.show.style import axis_labels as axis_labels

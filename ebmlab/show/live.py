@@ -6,29 +6,29 @@ after the chunk that is running, and sliders act on the next one.
 """
 
 import asyncio
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets as widgets
 
-from ebmlab.show import screen, style
+from ebmlab.show import style
 from ebmlab.show.controls import Control
-from ebmlab.show.explore import register
-from ebmlab.show.panel import Panel
+from ebmlab.show.shown import Shown
 from ebmlab.show.transport import progress, transport
 
 SLICE = 0.04  # seconds of work in one go (at least one chunk) ...
 BREATH = 0.012  # ... then seconds for the kernel, which needs several turns to hear a button or a slider
 
 
-class Live:
+class Live(Shown):
     """A running computation with its picture. Made by `live`.
 
     In plain Python, without a loop, `step(n)` and `reset()` drive it; in a notebook `play()` and `pause()`
     do what the buttons do.
     """
+
+    kind = "live"
 
     def __init__(
         self,
@@ -45,15 +45,11 @@ class Live:
         unknown = [name for name in restart if name not in controls]
         if unknown:
             raise ValueError(f"restart names {unknown}, expected some of the controls {list(controls)}")
+        super().__init__(controls, size, alt)
         self.init, self.advance, self.draw = init, advance, draw
         self.chunks, self.fps = chunks, fps
         self.playing = False
         self._restart = set(restart)
-        self._screen = screen.Screen(size, alt)
-        self._panel = Panel(controls)
-        self._layouts = style.Layouts()
-        self._lock = threading.RLock()
-        self._mover: int | None = None
         self._loop = _running_loop()
         self._task: asyncio.Task[None] | None = None
         self._buttons = transport(self._on_button)
@@ -62,50 +58,16 @@ class Live:
         self._panel.on_change(self._on_event)
         layout = widgets.Layout(align_items="center", flex_flow="row wrap")
         bar = widgets.HBox(list(self._buttons.values()), layout=layout)
-        rows = [self._panel.box, bar, self._progress, self._screen.image, self._screen.line]
-        self.box = widgets.VBox([screen.styles(), *rows])
-        self.box.add_class("ebmlab-explorable")
-        self._panel.box.layout = self._screen.image.layout
+        self._build(bar, self._progress)
         self.box._view_count = 0
         self.box.observe(self._on_views, "_view_count")
-        register(self)
 
     # reading it
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """What the controls say now."""
-        return self._panel.values
-
-    @property
-    def controls(self) -> dict[str, Any]:
-        """The widgets, by name."""
-        return self._panel.widgets
 
     @property
     def buttons(self) -> dict[str, Any]:
         """The buttons "play", "pause", "step", "reset"."""
         return self._buttons
-
-    @property
-    def png(self) -> bytes:
-        """The picture now shown."""
-        return self._screen.png
-
-    @property
-    def reading(self) -> str:
-        """The line of text now shown below it."""
-        return self._screen.reading
-
-    @property
-    def alt(self) -> str:
-        """The alt text of the picture."""
-        return self._screen.alt
-
-    @property
-    def version(self) -> int:
-        """How many pictures have been shown."""
-        return self._screen.version
 
     @property
     def finished(self) -> bool:
@@ -136,11 +98,7 @@ class Live:
     def set(self, **values: Any) -> "Live":
         """Move the controls as a reader would: the next chunk uses them; names in `restart` start again."""
         with self._lock:
-            self._mover = threading.get_ident()
-            try:
-                self._panel.move(values)
-            finally:
-                self._mover = None
+            self._move(values)
             if self._restart & set(values):
                 self.reset()
             else:
@@ -168,10 +126,6 @@ class Live:
         self.playing = False
         self._mark()
         return self
-
-    def extremes(self) -> Iterator[dict[str, Any]]:
-        """Settings to try, as in `explore`."""
-        return self._panel.extremes()
 
     # inside
 
@@ -231,7 +185,7 @@ class Live:
         self._buttons["step"].disabled = self.playing or self.finished
 
     def _on_event(self, name: str) -> None:
-        if self._mover == threading.get_ident():
+        if self._own_event():
             return
         try:
             with self._lock:
@@ -255,12 +209,6 @@ class Live:
         """The reader closed it or ran the cell again: nobody is watching, so stop."""
         if change["new"] == 0:
             self.pause()
-
-    def __repr__(self) -> str:
-        return f"live: {self.alt}"
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, object]:
-        return screen.bundle(self.box, repr(self), **kwargs)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
