@@ -21,6 +21,22 @@ WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 FALLBACK = "(The sliders and buttons appear here when the lesson runs: in JupyterLab, on Binder or on Colab.)"
 CELL_TIMEOUT = 300  # seconds; a lesson as a whole must stay below 60
 
+# Code for another process: _peak() is the most memory that it has used so far, in MB. (The system's own count,
+# ru_maxrss, begins with what the parent process had used, so it is taken only where there is no /proc.)
+PEAK = """
+def _peak():
+    try:
+        with open("/proc/self/status") as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1e3
+    except OSError:
+        pass
+    try:
+        import resource, sys
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    except ModuleNotFoundError:  # Windows
+        return 0.0
+"""
+
 
 class Exercise(NamedTuple):
     number: int

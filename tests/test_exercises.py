@@ -13,19 +13,12 @@ import pytest
 from mini_lesson import mini_lesson
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
-from notebooks import LESSONS, OUT, client, exercises, output_text, read, strain
+from notebooks import LESSONS, OUT, PEAK, client, exercises, output_text, read, strain
 
 MOST_MEMORY = 1200  # MB
 MOST_SECONDS = 60 if "PYTEST_XDIST_WORKER" not in os.environ else 90  # two workers share the caches and the clock
 
-MEMORY = """
-import sys as _sys
-try:
-    import resource as _resource
-    print(_resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss / (1e6 if _sys.platform == "darwin" else 1e3))
-except ModuleNotFoundError:  # Windows
-    print(0.0)
-"""
+MEMORY = PEAK + "print(_peak())"
 EXTREMES = """
 from ebmlab import show as _show
 _seen = []

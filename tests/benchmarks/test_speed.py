@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 import peers
+from notebooks import PEAK
 
 pytestmark = pytest.mark.benchmark
 
@@ -30,23 +31,22 @@ def test_glass_gibbs_is_no_slower_than_thrml():
 
 
 COLD = """
-    import jax, numpy as np, resource, time
+    import numpy as np, time
     import ebmlab as eb
     generator = np.random.default_rng(0)
     n = {n}
     J = np.triu(generator.normal(size=(n, n)) / np.sqrt(n), 1)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = _peak()
     start = time.perf_counter()
     value = eb.log_partition(eb.DensePairwise(J + J.T, generator.normal(size=n)), beta=1.0)
     seconds = time.perf_counter() - start
-    extra = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10
-    print(seconds, extra, float(value))
+    print(seconds, _peak() - before, float(value))
 """
 
 
 @pytest.mark.parametrize(("n", "limit"), [(24, 0.5), (32, 60.0)])
 def test_dense_ising_is_exact_in_time_and_memory(fresh_python, n, limit):
-    seconds, extra, log_z = map(float, fresh_python(textwrap.dedent(COLD.format(n=n))).split())
+    seconds, extra, log_z = map(float, fresh_python(PEAK + textwrap.dedent(COLD.format(n=n))).split())
     print(f"\ndense Ising, {n} spins: log Z = {log_z:.9f} in {seconds:.2f} s cold, {extra:.0f} MB above the start")
     assert seconds < limit
     assert extra < 1024
