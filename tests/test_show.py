@@ -80,7 +80,7 @@ def test_every_control_changes_picture_and_reading():
     for setting in settings[1:]:
         made.set(**setting)
         assert made.values == setting
-        assert pixels(made.png).shape == (518, 1036, 3)
+        assert pixels(made.png).shape == (432, 864, 3)  # 7.2 x 3.6 inches at QUICK_DPI
         seen.add((made.png, made.reading))
     assert len({png for png, _ in seen}) == len(settings)
     assert len({reading for _, reading in seen}) == len(settings)

@@ -148,8 +148,8 @@ class Live(Shown):
                 await asyncio.sleep(BREATH)
                 with self._lock:
                     if self.playing and time.perf_counter() - shown >= 1 / self.fps:
-                        self._show()
                         shown = time.perf_counter()
+                        self._show()
                 await asyncio.sleep(BREATH)
             with self._lock:
                 self.playing = self.playing and not self.finished
