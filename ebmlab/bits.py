@@ -68,17 +68,19 @@ def uniform(key: Array, shape: tuple[int, ...]) -> Float[Array, "..."]:
     return jax.lax.bitcast_convert_type(mantissa, jnp.float32) - jnp.float32(1)
 
 
+def _as_key(data: Array, key: Array) -> Array:
+    """Key words as a key of the kind of `key`: typed, or raw words."""
+    typed = jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
+    return jax.random.wrap_key_data(data, impl=jax.random.key_impl(key)) if typed else data
+
+
 def fold_in(key: Array, number: Array | int) -> Array:
     """A new key from a key and a number: the same key as `jax.random.fold_in`."""
     words = _words(key)
     if words is None:
         return jax.random.fold_in(key, number)
     data = jnp.stack(threefry(words, (jnp.zeros((), jnp.uint32), jnp.asarray(number).astype(jnp.uint32))))
-    return (
-        jax.random.wrap_key_data(data, impl=jax.random.key_impl(key))
-        if jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-        else data
-    )
+    return _as_key(data, key)
 
 
 def split(key: Array, count: int = 2) -> Array:
@@ -87,8 +89,4 @@ def split(key: Array, count: int = 2) -> Array:
     if words is None or not _counts_up():
         return jax.random.split(key, count)
     data = jnp.stack(threefry(words, _counter((count,))), axis=-1)
-    return (
-        jax.random.wrap_key_data(data, impl=jax.random.key_impl(key))
-        if jnp.issubdtype(key.dtype, jax.dtypes.prng_key)
-        else data
-    )
+    return _as_key(data, key)

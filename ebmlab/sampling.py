@@ -184,14 +184,20 @@ def _chunks(steps: int, progress: bool) -> list[int]:
     return [length] * (steps // length) + ([steps % length] if steps % length else [])
 
 
-@contextmanager
-def _bar(warmup: int, steps: int, progress: bool) -> Iterator[Callable[[Any, int], Any]]:
-    """A function (result, kernel steps) -> result that moves a bar on when the result is there."""
+def _tqdm() -> Any:
+    """The progress bar's class, loaded when a bar is asked for; None where tqdm is missing."""
     try:
         from tqdm.auto import tqdm
     except ImportError:
-        tqdm = None
-    if not progress or tqdm is None:
+        return None
+    return tqdm
+
+
+@contextmanager
+def _bar(warmup: int, steps: int, progress: bool) -> Iterator[Callable[[Any, int], Any]]:
+    """A function (result, kernel steps) -> result that moves a bar on when the result is there."""
+    tqdm = _tqdm() if progress else None
+    if tqdm is None:
         yield lambda result, _: result
         return
     with tqdm(total=warmup + steps, desc="sampling", unit="step", leave=False) as bar:
