@@ -560,3 +560,64 @@ def test_a_users_own_discrete_energy_gets_sliders():
     assert drawn == pytest.approx(mean, abs=0.3)
     with pytest.raises(ValueError, match="at most 4096"):
         show.energy_explorer(energies.Pairwise(graphs.ring(13)))
+
+
+def test_a_board_turns_cells_over_at_a_click():
+    def draw(fig, bonds):
+        fig.subplots().imshow(bonds)
+        return f"the product is {int(np.prod(bonds[bonds != 0]))}"
+
+    shown = show.explore(draw, alt="a plaquette", bonds=show.board("bonds", [[0, 1, 0], [1, 0, -1], [0, 1, 0]]))
+    assert shown.reading == "the product is -1"
+    assert [made.description for made in (shown.controls["bonds"].cell(0, 1), shown.controls["bonds"].cell(1, 2))] == [
+        "+",
+        "−",
+    ]
+    version = shown.version
+    shown.controls["bonds"].cell(1, 2).click()
+    assert shown.version == version + 1
+    assert shown.reading == "the product is 1"
+    assert shown.controls["bonds"].cell(1, 2).description == "+"
+    shown.set(bonds=[[0, -1, 0], [1, 0, 1], [0, 1, 0]])
+    assert shown.reading == "the product is -1"
+    assert shown.version == version + 2
+    assert len(list(shown.extremes())) == 2
+    with pytest.raises(ValueError, match="gaps"):
+        shown.set(bonds=np.ones((3, 3)))
+    with pytest.raises(ValueError, match="gap"):
+        show.board("bonds", [[1, 2]])
+    with pytest.raises(ValueError, match="limit 144"):
+        show.board("bonds", np.ones((13, 13)))
+
+
+def test_a_curve_is_drawn_slider_by_slider():
+    seen = []
+
+    def draw(fig, schedule):
+        seen.append(schedule)
+        fig.subplots().plot(schedule)
+        return f"from {schedule[0]:.2f} to {schedule[-1]:.2f}"
+
+    start = np.geomspace(3.0, 0.05, 6)
+    shown = show.explore(draw, alt="a schedule", schedule=show.curve("temperature T", 0.05, 3.0, start, log=True))
+    assert np.allclose(seen[-1], start)
+    assert shown.reading == "from 3.00 to 0.05"
+    shown.controls["schedule"].sliders[0].value = 1.0
+    assert seen[-1][0] == 1.0
+    assert np.allclose(seen[-1][1:], start[1:])
+    assert len(seen) == 2
+    shown.set(schedule=np.full(6, 0.5))
+    assert len(seen) == 3
+    assert [slider.value for slider in shown.controls["schedule"].sliders] == [0.5] * 6
+    for setting in shown.extremes():
+        shown.set(**setting)
+        assert (seen[-1] >= 0.05).all()
+        assert (seen[-1] <= 3.0).all()
+    with pytest.raises(ValueError, match="6 numbers"):
+        shown.set(schedule=[1.0, 2.0])
+    with pytest.raises(ValueError, match="low <= values <= high"):
+        show.curve("T", 0.0, 1.0, [0.5, 2.0])
+    with pytest.raises(ValueError, match="2 to 16"):
+        show.curve("T", 0.0, 1.0, np.full(20, 0.5))
+    with pytest.raises(ValueError, match="low > 0"):
+        show.curve("T", 0.0, 1.0, [0.5, 0.5], log=True)

@@ -5,6 +5,8 @@ The only part of ebmlab that imports matplotlib or ipywidgets; nothing else impo
 
 from ebmlab.show import plots as plots
 from ebmlab.show import style as style
+from ebmlab.show.boards import board as board
+from ebmlab.show.boards import curve as curve
 from ebmlab.show.check import Check as Check
 from ebmlab.show.check import check as check
 from ebmlab.show.check import close as close

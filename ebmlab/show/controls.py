@@ -5,6 +5,7 @@ A control is a description; `panel.Panel` turns descriptions into widgets, reads
 
 import dataclasses
 import math
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,10 +16,32 @@ LETTER_EM = 0.52  # generous width of a letter of the label, so that no label is
 
 
 @dataclasses.dataclass(frozen=True)
-class Slider:
-    """A number between two bounds; whole, linear or logarithmic."""
+class Control:
+    """Something a reader can move: makes its widget, reads it, moves it, and says which settings are worth trying."""
 
     label: str
+
+    @abstractmethod
+    def widget(self, instant: bool) -> Any:
+        """A new widget with a `value`; instant: it reports while it moves."""
+
+    @abstractmethod
+    def settings(self) -> Sequence[Any]:
+        """Settings worth trying: both ends and the start, or all options."""
+
+    @abstractmethod
+    def read(self, widget: Any) -> Any:
+        """What the drawing function receives."""
+
+    @abstractmethod
+    def move(self, widget: Any, value: Any) -> None:
+        """Set the widget as a reader would; ValueError where no reader could."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Slider(Control):
+    """A number between two bounds; whole, linear or logarithmic."""
+
     low: float
     high: float
     value: float
@@ -52,10 +75,9 @@ class Slider:
 
 
 @dataclasses.dataclass(frozen=True)
-class Choice:
+class Choice(Control):
     """One of a few options; the drawing function receives the option, the reader sees its name."""
 
-    label: str
     options: Mapping[Any, Any]
     value: Any
 
@@ -83,10 +105,9 @@ class Choice:
 
 
 @dataclasses.dataclass(frozen=True)
-class Toggle:
+class Toggle(Control):
     """On or off."""
 
-    label: str
     value: bool
 
     def widget(self, instant: bool) -> Any:
@@ -111,10 +132,8 @@ class CountingButton(widgets.Button):
 
 
 @dataclasses.dataclass(frozen=True)
-class Button:
+class Button(Control):
     """Something to do again; the drawing function receives the number of presses."""
-
-    label: str
 
     def widget(self, instant: bool) -> Any:
         return CountingButton(icon="refresh")
@@ -129,9 +148,6 @@ class Button:
         if not isinstance(value, int) or value < 0:
             raise ValueError(f"{self.label}: got {value!r}, expected a number of presses (0, 1, ...)")
         widget.presses = value
-
-
-Control = Slider | Choice | Toggle | Button
 
 
 def slider(

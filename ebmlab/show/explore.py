@@ -99,6 +99,6 @@ def explore(
 
     size: inches (width, height); 7.2 fits a notebook. alt: what the picture shows, for readers who cannot
     see it. instant: redraw while a slider moves; set it to False when one picture takes over 0.3 s.
-    Controls: `slider`, `choice`, `toggle`, `button`; their names are the arguments of `draw`.
+    Controls: `slider`, `choice`, `toggle`, `button`, `board`, `curve`; their names are the arguments of `draw`.
     """
     return Explorable(draw, controls, size, alt, instant)

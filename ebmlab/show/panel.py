@@ -5,6 +5,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from ebmlab.show.boards import Board, Curve
 from ebmlab.show.controls import LETTER_EM, Choice, Control, CountingButton, Slider
 
 
@@ -15,7 +16,8 @@ class Panel:
         for name, control in controls.items():
             if not isinstance(control, Control):
                 came = type(control).__name__
-                raise TypeError(f"{name}: got {came}, expected show.slider, show.choice, show.toggle or show.button")
+                kinds = "show.slider, choice, toggle, button, board or curve"
+                raise TypeError(f"{name}: got {came}, expected one of {kinds}")
         self.controls = dict(controls)
         self.widgets = {name: control.widget(instant) for name, control in controls.items()}
         self.box = self._arrange()
@@ -54,11 +56,15 @@ class Panel:
             yield {name: options[-1] for name, options in settings.items()}
 
     def _arrange(self) -> widgets.Box:
-        """Sliders one below the other with aligned labels; choices, check boxes and buttons in a row below."""
+        """Sliders one below the other with aligned labels; boards, curves, choices, check boxes, buttons below."""
         longest = max((len(c.label) for c in self.controls.values() if isinstance(c, Slider)), default=0)
         sliders, others = [], []
         for name, control in self.controls.items():
             widget = self.widgets[name]
+            if isinstance(control, Board | Curve):
+                widget.layout = widgets.Layout(width="max-content", max_width="100%", margin="2px 18px 6px 2px")
+                others.append(widget)
+                continue
             widget.description = control.label
             if isinstance(control, Slider):
                 widget.style.description_width = f"{longest * LETTER_EM + 1.0:.1f}em"

@@ -26,6 +26,8 @@ CSS = """<style>
 .ebmlab-explorable .widget-toggle-buttons { display: flex; align-items: center; flex-wrap: wrap; height: auto; }
 .ebmlab-explorable .widget-toggle-buttons > div { display: flex; gap: 3px; }
 .ebmlab-explorable .widget-toggle-buttons .widget-label { flex-shrink: 0; margin-right: 4px; }
+.ebmlab-explorable .widget-vslider, .ebmlab-explorable .widget-vslider .slider-container { overflow: visible; }
+.ebmlab-board .jupyter-button { font-size: 15px; font-weight: 600; min-width: 0; line-height: 1; }
 .ebmlab-explorable .widget-readout { font-variant-numeric: tabular-nums; }
 .ebmlab-card { margin: 4px 0; padding: 8px 12px; border-left: 4px solid #9AA3B2; max-width: 46em; line-height: 1.5;
   font-size: 14px; color: var(--jp-ui-font-color1, #1F2430); background: rgba(120, 130, 150, .08); }

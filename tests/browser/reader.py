@@ -126,6 +126,20 @@ class Explorable:
     def button(self, label: str) -> Locator:
         return self.root.get_by_role("button", name=label)
 
+    def cells(self) -> list[Locator]:
+        """The cells of its boards."""
+        return self.root.locator(".ebmlab-board button").all()
+
+    def click(self, cell: Locator) -> Look:
+        """Click a cell of a board, wait for the new picture, and look at it."""
+        version = self.version
+        cell.click()
+        deadline = time.monotonic() + PICTURE_MS / 1000
+        while self.version == version:
+            assert time.monotonic() < deadline, f"no new picture after a click on a board of '{self.name}'"
+            self.page.wait_for_timeout(20)
+        return self.look()
+
     def settle(self, milliseconds: int = 250) -> None:
         """Until no new picture has come for a while."""
         version = None

@@ -31,6 +31,14 @@ def move(explorable: Explorable, slider) -> list[float]:
     return times
 
 
+def turn(explorable: Explorable) -> None:
+    """Turn the first and the last cell of a board over, and back: each click changes what is seen."""
+    for cell in [*explorable.cells()[:1], *explorable.cells()[1:][-1:]]:
+        before = explorable.look()
+        assert explorable.click(cell) != before, f"a cell of a board of '{explorable.name}' changes nothing"
+        explorable.click(cell)
+
+
 def play(explorable: Explorable) -> None:
     """Let a live computation run for a moment and pause it."""
     version = explorable.version
@@ -50,6 +58,7 @@ def use(explorable: Explorable) -> dict[str, object]:
     explorable.root.scroll_into_view_if_needed()
     explorable.settle()
     times = [move(explorable, slider) for slider in explorable.sliders()]
+    turn(explorable)
     if explorable.button("Play").count():
         play(explorable)
     later = [t for one in times for t in one[1:]]
@@ -134,6 +143,29 @@ def draw(fig, p):
     return f"p = {p:.2f} on {threading.current_thread().name}"
 show.explore(draw, alt="the name of the thread", p=show.slider("p", 0.0, 1.0, 0.5))
 """
+
+BY_HAND = """
+from ebmlab import show
+def draw(fig, bonds, schedule):
+    fig.subplots().plot(schedule)
+    return f"bonds {bonds.ravel().tolist()}, last number {schedule[-1]:.2f}"
+show.explore(draw, alt="a board and a curve", bonds=show.board("bonds", [[1, 0, -1]]),
+             schedule=show.curve("temperature T", 0.0, 1.0, [0.5, 0.5, 0.5]))
+"""
+
+
+def test_boards_and_curves_answer(lab, page):
+    lab.put("by_hand.ipynb", notebook(BY_HAND))
+    lesson = Lesson(page, lab.url("by_hand.ipynb"))
+    lesson.run_all()
+    (explorable,) = lesson.explorables()
+    assert len(explorable.cells()) == 2
+    assert explorable.click(explorable.cells()[1]).reading == "bonds [1, 0, 1], last number 0.50"
+    assert len(explorable.sliders()) == 3
+    explorable.press(explorable.sliders()[2], "End")
+    assert explorable.look().reading == "bonds [1, 0, 1], last number 1.00"
+    turn(explorable)
+    assert lesson.errors() == []
 
 
 def test_an_error_while_dragging_is_caught(lab, page):
