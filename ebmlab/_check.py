@@ -78,6 +78,16 @@ def one_key(key: Any) -> jax.Array:
     return key
 
 
+def one_number(name: str, value: Any) -> None:
+    """Raise TypeError where `value` is not one number; ValueError where it is an array of them, or not finite."""
+    kind = value.dtype.kind if hasattr(value, "dtype") else np.asarray(value).dtype.kind
+    if kind not in "biuf":
+        raise TypeError(f"{name} must be a number; got {value!r}")
+    if np.ndim(value):
+        raise ValueError(f"{name} must be one number; got shape {np.shape(value)}. For many values use a loop")
+    finite(name, value)
+
+
 def whole(name: str, value: Any, least: int = 1) -> int:
     """`value` as an int of at least `least`; TypeError or ValueError otherwise."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):

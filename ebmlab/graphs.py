@@ -193,7 +193,7 @@ def complete(n: int) -> Graph:
     return Graph(n, np.stack(np.triu_indices(n, 1), axis=1), positions=_circle(n))
 
 
-def _generator(key: Array) -> np.random.Generator:
+def generator(key: Array) -> "np.random.Generator":
     """NumPy's generator seeded by a JAX key: building a graph happens once, outside `jit`."""
     one_key(key)
     return np.random.default_rng(np.asarray(jax.random.key_data(key)).tolist())
@@ -204,8 +204,8 @@ def erdos_renyi(n: int, p: float, *, key: Array) -> Graph:
     if not 0 <= p <= 1:
         raise ValueError(f"p is a probability in [0, 1]; got {p}")
     pairs = whole("the number of nodes", n) * (n - 1) // 2
-    generator = _generator(key)
-    chosen: Any = generator.choice(pairs, generator.binomial(pairs, p), replace=False, shuffle=False) if pairs else []
+    rng = generator(key)
+    chosen: Any = rng.choice(pairs, rng.binomial(pairs, p), replace=False, shuffle=False) if pairs else []
     # pair number k stands at row j, column i < j of a lower triangle: k = j (j - 1) / 2 + i
     k = np.sort(np.asarray(chosen, np.int64))
     j = ((1 + np.sqrt(1 + 8 * k.astype(np.float64))) / 2).astype(np.int64)
@@ -218,12 +218,12 @@ def random_regular(n: int, degree: int, *, key: Array) -> Graph:
     whole("degree", degree, 0)
     if degree >= n or n * degree % 2:
         raise ValueError(f"need degree < n and n * degree even; got n = {n}, degree = {degree}")
-    generator = _generator(key)
+    rng = generator(key)
     while True:
         edges: set[tuple[int, int]] = set()
         stubs = np.repeat(np.arange(n), degree)
         while len(stubs):
-            pairs = np.sort(generator.permutation(stubs).reshape(-1, 2), axis=1)
+            pairs = np.sort(rng.permutation(stubs).reshape(-1, 2), axis=1)
             left = []
             for i, j in map(tuple, pairs.tolist()):
                 if i == j or (i, j) in edges:
@@ -246,7 +246,7 @@ def _can_pair(stubs: Iterable[int], edges: set[tuple[int, int]]) -> bool:
 def two_colouring(graph: Graph) -> Int[np.ndarray, " n"] | None:
     """Colours 0 and 1 with no bond inside a colour, or None where an odd cycle forbids it."""
     colour = np.full(graph.n, -1)
-    near = _adjacent(graph)
+    near = adjacent(graph)
     for start in range(graph.n):
         if colour[start] >= 0:
             continue
@@ -266,7 +266,7 @@ def two_colouring(graph: Graph) -> Int[np.ndarray, " n"] | None:
 def greedy_colouring(graph: Graph) -> Int[np.ndarray, " n"]:
     """Colours with no bond inside a colour: nodes by falling degree, each the lowest free colour (Welsh-Powell)."""
     colour = np.full(graph.n, -1)
-    near = _adjacent(graph)
+    near = adjacent(graph)
     for i in np.argsort(-graph.degree, kind="stable"):
         taken = {int(colour[j]) for j in near[i]}
         colour[i] = next(c for c in range(graph.n) if c not in taken)
@@ -279,7 +279,8 @@ def colouring(graph: Graph) -> Int[np.ndarray, " n"]:
     return greedy_colouring(graph) if exact is None else exact
 
 
-def _adjacent(graph: Graph) -> list[list[int]]:
+def adjacent(graph: Graph) -> list[list[int]]:
+    """The neighbours of every node, as lists."""
     near: list[list[int]] = [[] for _ in range(graph.n)]
     for i, j in graph.edges.tolist():
         near[i].append(j)
@@ -302,11 +303,11 @@ def plus_minus(graph: Graph, *, key: Array, p: float = 0.5) -> Float[np.ndarray,
     """J = +1 with probability p, else -1, independently on every bond."""
     if not 0 <= p <= 1:
         raise ValueError(f"p is a probability in [0, 1]; got {p}")
-    return np.where(_generator(key).random(_bonds(graph)) < p, 1.0, -1.0)
+    return np.where(generator(key).random(_bonds(graph)) < p, 1.0, -1.0)
 
 
 def gaussian(graph: Graph, *, key: Array, mean: float = 0.0, scale: float = 1.0) -> Float[np.ndarray, " m"]:
     """J normal with the given mean and standard deviation, independently on every bond."""
     if scale < 0:
         raise ValueError(f"scale is a standard deviation, not negative; got {scale}")
-    return mean + scale * _generator(key).standard_normal(_bonds(graph))
+    return mean + scale * generator(key).standard_normal(_bonds(graph))

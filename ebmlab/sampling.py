@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, PyTree
 
 from ebmlab import bits
 from ebmlab._check import as_arrays, concrete, inverse_temperature, one_key, whole
-from ebmlab.energies.base import AbstractEnergy, State, check_energy, check_state, random_state
+from ebmlab.energies.base import AbstractEnergy, State, check_energy, first_states
 from ebmlab.kernels.base import AbstractKernel
 
 LARGEST = 8 * 2**30  # bytes of kept values
@@ -46,6 +46,8 @@ class Samples(NamedTuple):
     @property
     def accepted(self) -> Float[Array, " chains"]:
         """Mean acceptance probability of each chain."""
+        if isinstance(self.info, tuple) and not hasattr(self.info, "accepted"):
+            raise AttributeError("a Cycle tells one info for each of its kernels: read samples.info[0].accepted")
         return self.info.accepted
 
     @property
@@ -132,13 +134,7 @@ def _start(
     """The first states, chains first, and the number of kernel steps behind them."""
     if resume is not None:
         return _went_on(model, x0, resume, key=key, chains=chains)
-    if x0 is None:
-        return _random_states(model, bits.split(bits.fold_in(key, 1), chains)), 0
-    shapes = tuple(jnp.shape(layer) for layer in x0) if isinstance(x0, tuple) else None
-    if shapes == tuple((chains, *layer.shape) for layer in model.units):
-        return check_state(model, x0, (chains,)), 0
-    x = check_state(model, x0)
-    return tuple(jnp.broadcast_to(layer, (chains, *layer.shape)) for layer in x), 0
+    return first_states(model, x0, key=bits.fold_in(key, 1), count=chains), 0
 
 
 def _went_on(model: AbstractEnergy, x0: Any, resume: Any, *, key: Array, chains: int) -> tuple[State, int]:
@@ -208,11 +204,6 @@ def _bar(warmup: int, steps: int, progress: bool) -> Iterator[Callable[[Any, int
             return result
 
         yield told
-
-
-@eqx.filter_jit
-def _random_states(model: AbstractEnergy, keys: Array) -> State:
-    return jax.vmap(lambda key: random_state(model, key=key))(keys)
 
 
 @eqx.filter_jit

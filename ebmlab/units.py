@@ -126,6 +126,35 @@ class Categorical(AbstractDiscrete):
         return (bits.uniform(key, self.shape) * self.levels).astype(self.dtype)
 
 
+class Walkers(AbstractDiscrete):
+    """Which walker stands at each of `count` temperatures: whole numbers 0 ... count - 1, each once.
+
+    The last layer of `Tempered`: only swaps of replicas move it, so that a walker can be followed up and down the
+    ladder. A random state is 0, 1, ..., count - 1 in order. At most 127 (lists of states hold 8 bits a unit).
+    """
+
+    shape: tuple[int, ...] = eqx.field(static=True)
+    dtype: ClassVar[Any] = jnp.int32
+
+    def __init__(self, count: int):
+        if whole("count", count) > 127:
+            raise ValueError(f"at most 127 walkers fit (lists of states hold 8 bits a unit); got {count}")
+        self.shape = (int(count),)
+
+    @property
+    def values(self) -> tuple[int, ...]:
+        """(0, 1, ..., count - 1)."""
+        return tuple(range(self.size))
+
+    def draw(self, field: Float[Array, "..."], *, beta: Any, key: Array) -> Array:
+        """TypeError: walkers are moved by swaps of replicas, never drawn."""
+        raise TypeError("walkers are not drawn; swaps of replicas move them. Use ebmlab.kernels.ParallelTempering")
+
+    def random(self, *, key: Array) -> Array:
+        """0, 1, ..., count - 1: every walker starts at the temperature of its number."""
+        return jnp.arange(self.size, dtype=self.dtype)
+
+
 class Gaussian(AbstractUnits):
     """Real variables with energy x^2 / (2 scale^2) - field x: normal, mean scale^2 field, variance scale^2 / beta.
 

@@ -14,12 +14,17 @@ PACKAGE = ROOT / "ebmlab"
 FLOORS = {
     **dict.fromkeys(("units", "graphs", "bits", "data"), 0),
     "energies": 1,
-    **dict.fromkeys(("exact", "kernels", "sampling", "diagnostics"), 2),
+    **dict.fromkeys(("exact", "kernels", "sampling", "diagnostics", "rugged", "observables", "meanfield"), 2),
     "learn": 3,
     **dict.fromkeys(("diffusion", "hardware", "quantum"), 4),
 }
 # Neighbours on one floor that may look at each other, in this direction only.
-NEIGHBOURS = {("units", "bits"), ("graphs", "bits"), ("data", "bits"), ("sampling", "kernels")}
+NEIGHBOURS = {
+    *(("units", "bits"), ("graphs", "bits"), ("data", "bits")),
+    ("sampling", "kernels"),
+    *(("rugged", "exact"), ("rugged", "kernels"), ("rugged", "sampling")),
+    ("observables", "exact"),
+}
 ROOMS = ("diffusion", "hardware", "quantum")  # they never import each other
 BESIDE = "show"  # may import every floor; no floor imports it
 FRONT_DOOR = "__init__"  # ebmlab/__init__.py collects the public names

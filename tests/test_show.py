@@ -15,10 +15,12 @@ import pytest
 pytest.importorskip("matplotlib")
 pytest.importorskip("ipywidgets")
 
+from matplotlib.figure import Figure
 from PIL import Image
 
 from ebmlab import energies, graphs, show, units
 from ebmlab.energies import AbstractEnergy
+from ebmlab.rugged import landscape
 from ebmlab.show import plots, style
 
 ROOM = pathlib.Path(show.__file__).parent
@@ -477,7 +479,9 @@ def test_shared_plots_draw_and_say_what_they_found():
     x = np.linspace(-3, 3, 100)
     density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
     P = np.array([[0.5, 0.3, 0.2], [0.1, 0.6, 0.3], [0.25, 0.25, 0.5]])
-    frustrated = []
+    unsatisfied, signs = [], np.ones(32)
+    signs[5] = -1  # one bond frustrates the two plaquettes beside it
+    valleys = landscape(energies.Pairwise(lattice, signs))
     triangle = graphs.complete(3)
     jobs = [
         lambda ax: plots.state_grid(ax, rng.choice([-1, 1], (5, 5))),
@@ -489,7 +493,10 @@ def test_shared_plots_draw_and_say_what_they_found():
         lambda ax: plots.histogram_exact(ax, rng.choice(3, 99), np.arange(3), np.ones(3) / 3, discrete=True),
         lambda ax: plots.levels(ax, levels, p, samples=rng.choice(levels, 50, p=p)),
         lambda ax: plots.graph(ax, lattice, graphs.ferromagnet(lattice)),
-        lambda ax: frustrated.append(plots.graph(ax, triangle, -np.ones(3), [1, 1, -1])),
+        lambda ax: unsatisfied.append(plots.graph(ax, triangle, -np.ones(3), [1, 1, -1])),
+        lambda ax: unsatisfied.append(plots.glass(ax, lattice, signs, np.ones(16))),
+        lambda ax: unsatisfied.append(plots.disconnectivity(ax, valleys)),
+        lambda ax: unsatisfied.append(plots.disconnectivity(ax, valleys, most=3)),
         lambda ax: plots.matrix(ax, P, labels=["A", "B", "C"]),
         lambda ax: plots.matrix(ax, rng.normal(size=(20, 14)), signed=True),
         lambda ax: plots.chain_graph(ax, P, ["A", "B", "C"], here=1),
@@ -500,9 +507,59 @@ def test_shared_plots_draw_and_say_what_they_found():
     ]
     pictures = {style.picture(lambda fig, job=job: str(job(fig.subplots())), (3, 2), {})[0] for job in jobs}
     assert len(pictures) == len(jobs)
-    assert frustrated == [1]  # an antiferromagnetic triangle always keeps one
+    assert unsatisfied == [1, (2, 1), len(valleys.energies), 3]  # an antiferromagnetic triangle always keeps one
     with pytest.raises(ValueError, match="kind"):
         style.picture(lambda fig: plots.error_points(fig.subplots(), x, x, kind="theory"), (3, 2), {})
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("lattice", [graphs.square(3), graphs.square(4, 5), graphs.triangular(3, 5)])
+def test_frustrated_plaquettes_round_a_periodic_lattice_are_drawn_inside_the_axes(lattice):
+    """Each bond turned alone frustrates two plaquettes, whose crosses lie half a cell beside the bond."""
+    for bond in range(len(lattice.edges)):
+        couplings = np.ones(len(lattice.edges))
+        couplings[bond] = -1
+        ax = Figure().subplots()
+        assert plots.glass(ax, lattice, couplings, np.ones(lattice.n)) == (2, 1)
+        polygons = ax.collections[0].get_paths()
+        crosses = ax.collections[1].get_offsets()
+        assert len(polygons) == len(crosses) == 2
+        for polygon, cross in zip(polygons, crosses, strict=True):
+            corners = polygon.vertices[:-1]
+            sides = np.linalg.norm(corners - np.roll(corners, 1, 0), axis=1)
+            np.testing.assert_allclose(sides, 1, atol=1e-9)  # no plaquette is torn or skewed
+            np.testing.assert_allclose(corners.mean(0), cross)
+            at = np.abs(corners[:, None] - lattice.positions).max(-1) < 1e-9  # corners that are nodes as drawn
+            assert at.any()
+            (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+            assert left < cross[0] < right
+            assert bottom < cross[1] < top
+
+
+@pytest.mark.quick
+def test_glasses_that_are_not_drawn_are_refused_and_the_key_stays():
+    def one(*given, **options):
+        ax = Figure().subplots()
+        plots.glass(ax, *given, **options)
+        return [text.get_text() for text in ax.get_legend().get_texts()]
+
+    lattice = graphs.square(3, periodic=False)
+    for couplings in (np.ones(12), -np.ones(12), np.r_[-1, np.ones(11)]):
+        assert one(lattice, couplings) == ["J > 0", "J < 0"]
+        assert one(lattice, couplings, np.ones(9)) == ["J > 0", "J < 0", "unsatisfied"]
+    for other in (graphs.cubic(3), graphs.ring(4), graphs.from_edges([(0, 1), (1, 2), (0, 2)]), graphs.complete(4)):
+        with pytest.raises(ValueError, match=r"plots\.graph"):
+            one(other, np.ones(len(other.edges)))
+    with pytest.raises(TypeError, match="Graph"):
+        one("lattice", np.ones(12))
+    with pytest.raises(ValueError, match=r"shape \(9,\)"):
+        one(lattice, np.ones(12), np.ones(8))
+    with pytest.raises(ValueError, match="entry"):
+        one(lattice, np.ones(12), np.zeros(9))
+    with pytest.raises(ValueError, match="9 nodes"):
+        plots.graph(Figure().subplots(), lattice, np.ones(12), np.ones(8))
+    with pytest.raises(ValueError, match="most must be at least 1"):
+        plots.disconnectivity(Figure().subplots(), landscape(energies.Pairwise(graphs.ring(4))), most=0)
 
 
 @pytest.mark.quick
@@ -586,6 +643,12 @@ def test_a_board_turns_cells_over_at_a_click():
         shown.set(bonds=np.ones((3, 3)))
     with pytest.raises(ValueError, match="gap"):
         show.board("bonds", [[1, 2]])
+    with pytest.raises(ValueError, match="fill the gaps"):
+        show.board("bonds", [[1, 1], [1]])
+    with pytest.raises(ValueError, match="two texts"):
+        show.board("bonds", [[1]], signs=("+",))
+    with pytest.raises(ValueError, match="at least 8"):
+        show.board("bonds", [[1]], cell=-1)
     with pytest.raises(ValueError, match="limit 144"):
         show.board("bonds", np.ones((13, 13)))
 
@@ -617,6 +680,8 @@ def test_a_curve_is_drawn_slider_by_slider():
         shown.set(schedule=[1.0, 2.0])
     with pytest.raises(ValueError, match="low <= values <= high"):
         show.curve("T", 0.0, 1.0, [0.5, 2.0])
+    with pytest.raises(ValueError, match="finite ends"):
+        show.curve("T", 0.0, np.inf, [0.5, 2.0])
     with pytest.raises(ValueError, match="2 to 16"):
         show.curve("T", 0.0, 1.0, np.full(20, 0.5))
     with pytest.raises(ValueError, match="low > 0"):

@@ -16,3 +16,6 @@ from ebmlab.diagnostics.series import blocked_error as blocked_error
 from ebmlab.diagnostics.series import error_bar as error_bar
 from ebmlab.diagnostics.series import ess as ess
 from ebmlab.diagnostics.series import rhat as rhat
+from ebmlab.diagnostics.walkers import paths as paths
+from ebmlab.diagnostics.walkers import round_trip_rate as round_trip_rate
+from ebmlab.diagnostics.walkers import round_trips as round_trips

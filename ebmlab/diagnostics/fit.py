@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from ebmlab.energies.base import discrete_values
+from ebmlab.energies.base import layer_values
 from ebmlab.units import AbstractUnits
 
 LARGEST = 2**24  # states that are counted
@@ -37,30 +37,35 @@ def empirical(states: Any, units: tuple[AbstractUnits, ...]) -> Int[np.ndarray, 
     """How often each state of discrete `units` occurs, as whole numbers in the order of `exact`'s enumeration.
 
     states: a tuple with one array for each layer, any leading axes (those of `Samples.values`). Order: the sites
-    through all layers in C order are the digits of a number, first site slowest, the lowest value counting 0.
+    through all layers in C order are the digits of a number, first site slowest, the lowest value counting 0; layers
+    of different kinds are digits of different bases.
     """
-    values = np.array(discrete_values(units))
-    sites = sum(layer.size for layer in units)
-    total = len(values) ** sites
+    tables = layer_values(units)
+    total = math.prod(len(values) ** layer.size for values, layer in zip(tables, units, strict=True))
     if total > LARGEST:
         raise ValueError(
-            f"{len(values)}^{sites} states are too many to count (limit 2^24). Compare moments instead, such as "
-            "the mean energy"
+            f"{sum(layer.size for layer in units)} units have {total:.3g} states, too many to count (limit 2^24). "
+            "Compare moments instead, such as the mean energy"
         )
     if not isinstance(states, tuple) or len(states) != len(units):
         raise TypeError(f"expected a tuple of {len(units)} arrays, one for each layer; got {type(states).__name__}")
-    columns = []
-    for layer, kind in zip(states, units, strict=True):
+    number: Any = 0
+    for layer, kind, values in zip(states, units, tables, strict=True):
         array = np.asarray(layer)
         if array.shape[array.ndim - len(kind.shape) :] != kind.shape:
             raise ValueError(f"expected arrays that end in the units' shape {kind.shape}; got shape {array.shape}")
-        columns.append(array.reshape(-1, kind.size))
-    flat = np.concatenate(columns, axis=1)
-    digit = np.clip(np.searchsorted(values, flat), 0, len(values) - 1)
-    if not np.array_equal(values[digit], flat):
-        raise ValueError(f"expected values {values.tolist()}; got {flat[values[digit] != flat][0]}")
-    weights = len(values) ** np.arange(sites - 1, -1, -1)
-    return np.bincount(digit @ weights, minlength=total)
+        weights = len(values) ** np.arange(kind.size - 1, -1, -1)
+        number = number * len(values) ** kind.size + _digits(array.reshape(-1, kind.size), values) @ weights
+    return np.bincount(number, minlength=total)
+
+
+def _digits(flat: np.ndarray, values: tuple[int, ...]) -> np.ndarray:
+    """Which of `values` each entry is; ValueError where it is none."""
+    known = np.array(values)
+    digit = np.clip(np.searchsorted(known, flat), 0, len(known) - 1)
+    if not np.array_equal(known[digit], flat):
+        raise ValueError(f"expected values {known.tolist()}; got {flat[known[digit] != flat][0]}")
+    return digit
 
 
 def chi_square(counts: Any, p: Any, *, least: float = 5.0) -> ChiSquare:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ebmlab import bits
-from ebmlab.units import AbstractDiscrete, AbstractTwoValued, AbstractUnits, Categorical, Gaussian
+from ebmlab.units import AbstractDiscrete, AbstractTwoValued, AbstractUnits, Categorical, Gaussian, Walkers
 
 State = tuple[Array, ...]
 MOST_CHECKED = 256  # sites of a block whose fields are compared with energy differences
@@ -36,6 +36,10 @@ class AbstractEnergy(eqx.Module):
     @abstractmethod
     def energy(self, x: State) -> Float[Array, ""]:
         """E(x) of one state `x`, a tuple with one array for each layer."""
+
+    def check_start(self, x: State) -> None:
+        """Raise ValueError where a chain must not start at one of the states x (leading axis: chains)."""
+        return
 
     def local_field(self, x: State, site: Int[Array, ""]) -> Array:
         """What site `site` feels with the rest of `x` held fixed; sites count through the layers in C order.
@@ -105,15 +109,28 @@ class AbstractConditional(AbstractEnergy):
         return -jax.grad(energy)(jnp.full_like(parts[b], middle))
 
 
-def discrete_values(units: tuple[AbstractUnits, ...]) -> tuple[int, ...]:
-    """The values shared by all layers; TypeError where units are continuous or of mixed kind."""
-    values = {layer.values if isinstance(layer, AbstractDiscrete) else None for layer in units}
-    if None in values:
+def layer_values(units: tuple[AbstractUnits, ...]) -> tuple[tuple[int, ...], ...]:
+    """The values of each layer's units; TypeError where units are continuous."""
+    values = [layer.values for layer in units if isinstance(layer, AbstractDiscrete)]
+    if len(values) < len(units):
         names = [type(layer).__name__ for layer in units]
         raise TypeError(f"expected discrete units (Spin, Binary, Categorical); got {names}")
+    return tuple(values)
+
+
+def discrete_values(units: tuple[AbstractUnits, ...]) -> tuple[int, ...]:
+    """The values shared by all layers; TypeError where units are continuous, of mixed kind, or replicas' walkers."""
+    if any(isinstance(layer, Walkers) for layer in units):
+        raise TypeError("these are replicas (Tempered), whose walkers move by swaps only: use ParallelTempering")
+    values = set(layer_values(units))
     if len(values) > 1:
-        raise TypeError(f"expected layers with the same values; got {sorted(map(str, values))}")
-    return values.pop()  # type: ignore[return-value]
+        names = [type(layer).__name__ for layer in units]
+        raise TypeError(
+            f"expected layers with the same values; got {names} with {sorted(map(str, values))}. Single-unit moves "
+            "go through one kind of unit: use the kernel made for this model (an Expanded one: SimulatedTempering), "
+            "blocks, or Metropolis(proposal=...)"
+        )
+    return values.pop()
 
 
 def site_count(model: AbstractEnergy) -> int:
@@ -146,6 +163,26 @@ def random_state(model: AbstractEnergy, *, key: Array) -> State:
     return tuple(layer.random(key=k) for layer, k in zip(model.units, keys, strict=True))
 
 
+@eqx.filter_jit
+def random_states(model: AbstractEnergy, keys: Array) -> State:
+    """A state at infinite temperature for each key, leading axis first."""
+    return jax.vmap(lambda key: random_state(model, key=key))(keys)
+
+
+def first_states(model: AbstractEnergy, x0: Any, *, key: Array, count: int) -> State:
+    """`count` states with a leading axis: random ones, or x0 for all, or x0 as it is where it has that axis."""
+    shapes = tuple(jnp.shape(layer) for layer in x0) if isinstance(x0, tuple) else None
+    if x0 is None:
+        x = random_states(model, bits.split(key, count))
+    elif shapes == tuple((count, *layer.shape) for layer in model.units):
+        x = check_state(model, x0, (count,))
+    else:
+        one = check_state(model, x0)
+        x = tuple(jnp.broadcast_to(layer, (count, *layer.shape)) for layer in one)
+    model.check_start(x)
+    return x
+
+
 def check_state(model: AbstractEnergy, x: Any, leading: tuple[int, ...] = ()) -> State:
     """`x` as a state of the model in the units' dtypes; ValueError or TypeError where it is none.
 
@@ -165,6 +202,8 @@ def check_state(model: AbstractEnergy, x: Any, leading: tuple[int, ...] = ()) ->
         if wrong.any():
             allowed = kind.values if isinstance(kind, AbstractDiscrete) else "finite numbers"
             raise ValueError(f"layer {i} ({type(kind).__name__}) allows {allowed}; got {values[wrong][0]}")
+        if isinstance(kind, Walkers) and (np.sort(values, axis=-1) != np.arange(kind.size)).any():
+            raise ValueError(f"layer {i}: each of {kind.size} walkers must stand at one temperature; got {values}")
     return tuple(jnp.asarray(layer).astype(kind.dtype) for layer, kind in zip(x, model.units, strict=True))
 
 

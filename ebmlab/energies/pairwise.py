@@ -46,6 +46,7 @@ class Pairwise(AbstractConditional):
     edges: Int[np.ndarray, "m 2"]
     near: Int[np.ndarray, "n degree"]
     near_in_parts: Int[np.ndarray, "n degree"]
+    near_beside: Int[np.ndarray, "n degree"]
     bond: Int[np.ndarray, "n degree"]
     mask: np.ndarray
     blocks: tuple[Int[np.ndarray, " k"], ...]
@@ -64,6 +65,9 @@ class Pairwise(AbstractConditional):
         lists = graph.neighbours()
         self.near, self.bond, self.mask = lists
         self.near_in_parts = rank[lists.node]
+        if len(self.blocks) == 2:  # all neighbours are in the other block: counted there
+            rank = np.where(colour == 1, rank - len(self.blocks[0]), rank).astype(np.int32)
+        self.near_beside = np.where(self.mask, rank[lists.node], 0)
         self.edges = graph.edges
 
     def energy(self, x: State) -> Float[Array, ""]:
@@ -77,10 +81,25 @@ class Pairwise(AbstractConditional):
         pull = weighted_sum(jnp.concatenate(parts), self.near_in_parts[block], self.weights(block))
         return jnp.asarray(self.fields)[block] + pull
 
+    def parts_energy(self, parts: State) -> Float[Array, ""]:
+        """E of a state in parts, fast for many chains; with two blocks each bond has one end in the second."""
+        h = jnp.asarray(self.fields)
+        if len(parts) == 2:
+            first, second = self.blocks
+            near, weights = self.near_beside[second], self.weights(second)
+            return _parts_energy(parts[1], parts[0], near, weights, h[second], h[first])
+        s, order = jnp.concatenate(parts), jnp.concatenate([jnp.asarray(block) for block in self.blocks])
+        near, weights = jnp.asarray(self.near_beside)[order], 0.5 * self.weights(order)
+        return _parts_energy(s, s, near, weights, h[order], jnp.zeros_like(h))
+
     def local_field(self, x: State, site: Int[Array, ""]) -> Float[Array, ""]:
         """h_i + sum_j J_ij s_j for one unit."""
         s = x[0].ravel()
         return jnp.asarray(self.fields)[site] + (self.weights(site) * s[jnp.asarray(self.near)[site]]).sum()
+
+    def field_size(self) -> Float[Array, " n"]:
+        """sum_j |J_ij| + |h_i|, the scale of the rounding error of each field."""
+        return jnp.abs(jnp.asarray(self.fields)) + jnp.abs(self.weights(np.arange(len(self.bond)))).sum(-1)
 
     def weights(self, sites: Any) -> Float[Array, "... degree"]:
         """The couplings to the neighbours in `near[sites]`, 0 where the list is padding."""
@@ -103,7 +122,9 @@ def _weighted_sum_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
 
 @jax.custom_batching.custom_vmap
 def _weighted_sum(s: Array, near: Array, weights: Array) -> Array:
-    return (weights * s[near]).sum(-1)
+    if near.shape[1] > MOST_UNROLLED:
+        return (weights * s[near]).sum(-1)
+    return _sum_of_rows(s[:, None], near, weights)[:, 0]
 
 
 @_weighted_sum.def_vmap
@@ -112,9 +133,59 @@ def _weighted_sums(size: int, batched: list[bool], s: Array, near: Array, weight
     if batched != [True, False, False] or near.shape[1] > MOST_UNROLLED:
         axes = [0 if b else None for b in batched]
         return jax.vmap(lambda s, near, weights: (weights * s[near]).sum(-1), axes)(s, near, weights), True
-    rows = jax.lax.optimization_barrier(s.T)
-    total = sum((weights[:, k, None] * rows[near[:, k]] for k in range(near.shape[1])), jnp.zeros(()))
-    return jax.lax.optimization_barrier(total).T, True
+    return _sum_of_rows(s.T, near, weights).T, True
+
+
+@jax.custom_batching.custom_vmap
+def _sum_of_rows(rows: Array, near: Array, weights: Array) -> Array:
+    """sum_k weights[i, k] rows[near[i, k]] for every i; one column for each chain."""
+    return jax.lax.optimization_barrier(_gathered(jax.lax.optimization_barrier(rows), near, weights))
+
+
+@_sum_of_rows.def_vmap
+def _sums_of_rows(size: int, batched: list[bool], rows: Array, near: Array, weights: Array) -> tuple[Array, bool]:
+    """One more axis of chains (replicas in each chain, say) makes the rows longer."""
+    if batched != [True, False, False]:
+        return jax.vmap(_gathered, [0 if b else None for b in batched])(rows, near, weights), True
+    total = _sum_of_rows(_longer(rows), near, weights)
+    return jnp.moveaxis(total.reshape(-1, size, rows.shape[-1]), 0, 1), True
+
+
+def _gathered(rows: Array, near: Array, weights: Array) -> Array:
+    return sum((weights[:, k, None] * rows[near[:, k]] for k in range(near.shape[1])), jnp.zeros(()))
+
+
+def _longer(rows: Array) -> Array:
+    """(size, n, chains) as (n, size x chains)."""
+    return jnp.moveaxis(rows, 0, 1).reshape(rows.shape[1], -1)
+
+
+@jax.custom_batching.custom_vmap
+def _parts_energy(a: Array, s: Array, near: Array, weights: Array, h: Array, g: Array) -> Array:
+    """-sum_i a_i (h_i + sum_k weights[i, k] s[near[i, k]]) - sum_j g_j s_j."""
+    return -a @ ((weights * s[near]).sum(-1) + h) - g @ s
+
+
+@_parts_energy.def_vmap
+def _parts_energies(size: int, batched: list[bool], a: Array, s: Array, *rest: Array) -> tuple[Array, bool]:
+    """The same for many chains, chains last."""
+    if batched != [True, True, False, False, False, False] or rest[0].shape[1] > MOST_UNROLLED:
+        return jax.vmap(_parts_energy.fun, [0 if b else None for b in batched])(a, s, *rest), True
+    return _energy_of_rows(a.T, s.T, *rest), True
+
+
+@jax.custom_batching.custom_vmap
+def _energy_of_rows(a: Array, s: Array, near: Array, weights: Array, h: Array, g: Array) -> Array:
+    """Sums of columns are products with a vector: a CPU is slow at adding down columns."""
+    each = a * (jax.lax.optimization_barrier(_gathered(jax.lax.optimization_barrier(s), near, weights)) + h[:, None])
+    return -jnp.ones(h.shape) @ jax.lax.optimization_barrier(each) - g @ s
+
+
+@_energy_of_rows.def_vmap
+def _energies_of_rows(size: int, batched: list[bool], a: Array, s: Array, *rest: Array) -> tuple[Array, bool]:
+    if batched != [True, True, False, False, False, False]:
+        return jax.vmap(_energy_of_rows.fun, [0 if b else None for b in batched])(a, s, *rest), True
+    return _energy_of_rows(_longer(a), _longer(s), *rest).reshape(size, -1), True
 
 
 class DensePairwise(AbstractEnergy):
@@ -157,9 +228,13 @@ class DensePairwise(AbstractEnergy):
         """h_i + sum_j J_ij s_j for one unit."""
         return jnp.asarray(self.fields)[site] + jnp.asarray(self.matrix)[site] @ x[0].ravel()
 
+    def field_size(self) -> Float[Array, " n"]:
+        """sum_j |J_ij| + |h_i|, the scale of the rounding error of each field."""
+        return jnp.abs(jnp.asarray(self.matrix)).sum(1) + jnp.abs(jnp.asarray(self.fields))
+
 
 def _check_symmetric(matrix: np.ndarray) -> None:
-    if not np.allclose(matrix, matrix.T, rtol=1e-6, atol=1e-12):
+    if not np.array_equal(matrix, matrix.T) and not np.allclose(matrix, matrix.T, rtol=1e-6, atol=1e-12):
         i, j = map(int, np.unravel_index(np.argmax(np.abs(matrix - matrix.T)), matrix.shape))
         raise ValueError(
             f"the coupling matrix must be symmetric; J[{i}, {j}] = {matrix[i, j]:g} but J[{j}, {i}] = "

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int
 from ebmlab.energies.base import AbstractEnergy
 from ebmlab.exact.thermo import CHUNK as LEVELS
 from ebmlab.exact.thermo import betas, float64_leaves, outside_jit
-from ebmlab.units import AbstractDiscrete, AbstractUnits
+from ebmlab.units import AbstractDiscrete, AbstractUnits, Walkers
 
 LIMIT = 1 << 24  # states whose energies are kept (128 MiB)
 STATES_LIMIT = 1 << 22  # states that are listed one by one
@@ -38,13 +38,18 @@ class Exact(NamedTuple):
 
 
 def count_states(model: AbstractEnergy) -> int:
-    """The number of states; TypeError where the units are not discrete."""
+    """The number of states; TypeError where the units are not discrete, or are the walkers of replicas."""
     if not isinstance(model, AbstractEnergy):
         raise TypeError(f"expected an AbstractEnergy (units and energy(x)); got {type(model).__name__}")
     outside_jit(model)
     if not all(isinstance(layer, AbstractDiscrete) for layer in model.units):
         names = [type(layer).__name__ for layer in model.units]
         raise TypeError(f"enumeration needs discrete units; got {names}. For one or two real variables use density")
+    if any(isinstance(layer, Walkers) for layer in model.units):  # their orders carry no weight: they would count twice
+        raise TypeError(
+            f"{type(model).__name__} holds replicas, which are independent: take the sum of "
+            "log_partition(model, beta=betas) of the model inside"
+        )
     return math.prod(len(layer.values) ** layer.size for layer in model.units)  # type: ignore[attr-defined]
 
 

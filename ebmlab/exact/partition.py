@@ -1,7 +1,7 @@
 """One front door: log Z, thermodynamics and moments of any model by the cheapest exact method that reaches it."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 from jaxtyping import Float
@@ -13,6 +13,9 @@ from ebmlab.exact.enumeration import check_count, energies, enumerate_flat
 from ebmlab.exact.split import Moments, quadratic
 from ebmlab.exact.thermo import Thermodynamics, betas, from_levels
 from ebmlab.units import Categorical
+
+if TYPE_CHECKING:
+    from ebmlab.energies.layered import AbstractSummable
 
 
 def _lattice(model: AbstractEnergy) -> Callable[..., Thermodynamics] | None:
@@ -43,17 +46,29 @@ def _large(model: AbstractEnergy) -> bool:
     return isinstance(model, AbstractEnergy) and sum(layer.size for layer in model.units) > split.LIMIT
 
 
+def _in_layers(model: Any) -> "TypeGuard[AbstractSummable]":
+    """Whether whole layers of the model can be summed out; their module is loaded when it is first needed."""
+    from ebmlab.energies.layered import AbstractSummable
+
+    return isinstance(model, AbstractSummable)
+
+
 def thermodynamics(model: AbstractEnergy, *, beta: Any) -> Thermodynamics:
     """log Z, energy, heat capacity, entropy and free energy (totals), in the shape of beta, one pass for all betas.
 
     Pairwise energies of two-valued units up to 32 units by splitting; larger Ising lattices by a ring, a strip
-    (one side at most 14) or the torus formula; any other energy over discrete units by enumeration up to 2^24 states.
+    (one side at most 14) or the torus formula; layered energies by listing the smaller half of the layers, up to 2^24
+    states; any other energy over discrete units by enumeration up to 2^24 states.
     """
     beta = betas(beta)
     if _large(model) and (method := _lattice(model)) is not None:
         return method(beta)
     if isinstance(model, AbstractEnergy) and (form := quadratic(model)) is not None:
         return split.thermodynamics(form, beta=beta)
+    if _in_layers(model):
+        from ebmlab.exact import layered
+
+        return layered.thermodynamics(model, beta=beta)
     return from_levels(energies(model), beta=beta)
 
 
@@ -62,6 +77,10 @@ def log_partition(model: AbstractEnergy, *, beta: Any) -> Float[np.ndarray, "...
     beta = betas(beta)
     if not _large(model) and isinstance(model, AbstractEnergy) and (form := quadratic(model)) is not None:
         return split.log_partition(form, beta=beta)
+    if _in_layers(model):
+        from ebmlab.exact import layered
+
+        return layered.log_partition(model, beta=beta)
     return thermodynamics(model, beta=beta).log_z
 
 
@@ -96,7 +115,7 @@ def marginals(model: AbstractEnergy, *, beta: Any) -> tuple[Float[np.ndarray, ".
         (layer,) = model.units
         low, high = layer.values  # type: ignore[attr-defined]
         mean = moments(model, beta=beta).mean
-        return (np.clip((mean - low) / (high - low), 0.0, 1.0).reshape(*beta.shape, *layer.shape),)
+        return (np.clip((mean - low) / (high - low), 0.0, 1.0).reshape((*beta.shape, *layer.shape)),)
     check_count(model)
     sums = [np.zeros((len(u.values), beta.size, u.size)) for u in model.units]  # type: ignore[attr-defined]
     ends = np.cumsum([layer.size for layer in model.units])[:-1]
@@ -107,7 +126,7 @@ def marginals(model: AbstractEnergy, *, beta: Any) -> tuple[Float[np.ndarray, ".
     answer = []
     for total, layer in zip(sums, model.units, strict=True):
         if isinstance(layer, Categorical):
-            answer.append(np.moveaxis(total, 0, -1).reshape(*beta.shape, *layer.shape, layer.levels))
+            answer.append(np.moveaxis(total, 0, -1).reshape((*beta.shape, *layer.shape, layer.levels)))
         else:
-            answer.append(total[-1].reshape(*beta.shape, *layer.shape))
+            answer.append(total[-1].reshape((*beta.shape, *layer.shape)))
     return tuple(answer)

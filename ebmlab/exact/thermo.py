@@ -104,9 +104,9 @@ def float64_leaves(model: Any) -> Any:
     """The model with every floating parameter as float64; call it inside `jax.enable_x64(True)`."""
 
     def widen(leaf: Any) -> Any:
-        # always a copy: XLA may remember a float32 constant for an array that some jitted function closed over
+        # always a copy: XLA may remember a 32-bit constant for an array that some jitted function closed over
         if isinstance(leaf, jax.Array | np.ndarray) and np.issubdtype(leaf.dtype, np.floating):
             return np.array(leaf, np.float64)
-        return leaf
+        return leaf.copy() if isinstance(leaf, np.ndarray) else leaf
 
     return jax.tree.map(widen, as_arrays(model))

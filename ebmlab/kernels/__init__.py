@@ -7,9 +7,13 @@ from ebmlab.kernels.base import info as info
 from ebmlab.kernels.cluster import SwendsenWang as SwendsenWang
 from ebmlab.kernels.cluster import Wolff as Wolff
 from ebmlab.kernels.cluster import clusters as clusters
+from ebmlab.kernels.cycle import Cycle as Cycle
+from ebmlab.kernels.expanded import SimulatedTempering as SimulatedTempering
 from ebmlab.kernels.gibbs import Gibbs as Gibbs
+from ebmlab.kernels.houdayer import Houdayer as Houdayer
 from ebmlab.kernels.langevin import HMC as HMC
 from ebmlab.kernels.langevin import MALA as MALA
 from ebmlab.kernels.langevin import ULA as ULA
 from ebmlab.kernels.metropolis import Metropolis as Metropolis
 from ebmlab.kernels.nuts import NUTS as NUTS
+from ebmlab.kernels.tempering import ParallelTempering as ParallelTempering

@@ -64,6 +64,11 @@ class AbstractKernel(eqx.Module):
         return
 
 
+def accepted_of(told: Any) -> Array:
+    """The mean acceptance probability that a kernel's info names; nan where it names none, such as a `Cycle`'s."""
+    return jnp.asarray(getattr(told, "accepted", jnp.nan), jnp.float32)
+
+
 def probability(log_chance: Array) -> Array:
     """min(1, exp(log_chance)), float32; 0 where the energy is NaN, so that a broken proposal is refused."""
     chance = jnp.exp(jnp.minimum(log_chance, 0.0))

@@ -41,13 +41,14 @@ class Gibbs(AbstractKernel):
 
     def check(self, model: AbstractEnergy) -> None:
         """Blocks must be free of inner couplings; single-unit scans need discrete units."""
-        if self._by_blocks(model):
+        if self.by_blocks(model):
             assert isinstance(model, AbstractConditional)
             check_blocks(model)
         else:
             discrete_values(model.units)
 
-    def _by_blocks(self, model: AbstractEnergy) -> bool:
+    def by_blocks(self, model: AbstractEnergy) -> bool:
+        """Whether a step goes by whole blocks for this model."""
         if self.scan != "blocks" or not isinstance(model, AbstractConditional):
             return False
         discrete = all(isinstance(layer, AbstractDiscrete) for layer in model.units)
@@ -55,9 +56,9 @@ class Gibbs(AbstractKernel):
 
     def step(self, model: AbstractEnergy, x: State, *, beta: Any, key: Array) -> tuple[State, Info]:
         """One sweep."""
-        if self._by_blocks(model):
+        if self.by_blocks(model):
             assert isinstance(model, AbstractConditional)
-            return model.merge(_sweep(model, model.split(x), beta=beta, key=key)), info()
+            return model.merge(sweep(model, model.split(x), beta=beta, key=key)), info()
         return _single_units(model, x, beta=beta, key=key, random=self.scan == "random"), info()
 
     def steps(
@@ -71,19 +72,19 @@ class Gibbs(AbstractKernel):
         count: Int[Array, ""] | int,
     ) -> tuple[State, Info]:
         """`count` sweeps; by blocks the state stays split from the first sweep to the last."""
-        if not self._by_blocks(model) or (isinstance(count, int) and count == 1):
+        if not self.by_blocks(model) or (isinstance(count, int) and count == 1):
             return AbstractKernel.steps(self, model, x, beta=beta, key=key, first=first, count=count)
         assert isinstance(model, AbstractConditional)
 
         def body(t: Array, parts: State) -> State:
-            return _sweep(model, parts, beta=beta, key=bits.fold_in(key, first + t))
+            return sweep(model, parts, beta=beta, key=bits.fold_in(key, first + t))
 
         return model.merge(jax.lax.fori_loop(0, count, body, model.split(x))), info()
 
 
-def _sweep(model: AbstractConditional, parts: State, *, beta: Any, key: Array) -> State:
+def sweep(model: AbstractConditional, parts: State, *, beta: Any, key: Array) -> State:
     """Each block in turn, drawn given the others."""
-    keys = bits.split(key, len(parts))
+    keys = jax.lax.optimization_barrier(bits.split(key, len(parts)))  # else derived anew for every unit
     for b, old in enumerate(parts):
         new = model.part_units(b).draw(model.field(parts, b), beta=beta, key=keys[b])
         parts = (*parts[:b], new.astype(old.dtype), *parts[b + 1 :])

@@ -8,10 +8,12 @@ import ipywidgets as widgets
 import numpy as np
 import traitlets
 
+from ebmlab._check import whole
 from ebmlab.show import screen, style
 from ebmlab.show.controls import Control
 
 MOST_CELLS = 144  # buttons on one board
+SMALLEST, LARGEST = 8, 200  # pixels of a cell
 MOST_POINTS = 16  # sliders in one curve
 INK = {-1: "white", 1: style.EXACT}  # on the colours of spin down and spin up
 
@@ -169,14 +171,26 @@ def board(label: str, start: Any, *, signs: tuple[str, str] = ("+", "−"), cell
     """A board of cells to click: `start` is an array (rows, columns) of +1 and -1, and 0 where there is no cell.
 
     The drawing function receives the array as it stands. signs: what the cells of +1 and -1 show beside their
-    colour. cell: the side of a cell in pixels. Errors: other values, more than 144 cells.
+    colour. cell: the side of a cell in pixels. Errors: other values, rows of unequal length, more than 144 cells.
     """
-    cells = np.asarray(start)
+    try:
+        cells = np.asarray(start)
+    except ValueError as error:
+        raise ValueError(f"{label}: expected rows of equal length; fill the gaps with 0") from error
+    _check_look(label, signs, cell)
     if cells.ndim != 2 or not np.isin(cells, (-1, 0, 1)).all() or not cells.any():
         raise ValueError(f"{label}: expected rows of +1, -1 and 0 (gap), at least one cell; got shape {cells.shape}")
     if cells.size > MOST_CELLS:
         raise ValueError(f"{label}: {cells.size} cells are too many buttons for a browser (limit {MOST_CELLS})")
-    return Board(label, tuple(tuple(int(s) for s in row) for row in cells), signs, cell)
+    first, second = signs
+    return Board(label, tuple(tuple(int(s) for s in row) for row in cells), (first, second), cell)
+
+
+def _check_look(label: str, signs: Any, cell: Any) -> None:
+    if not isinstance(signs, tuple | list) or len(signs) != 2 or not all(isinstance(sign, str) for sign in signs):
+        raise ValueError(f"{label}: signs are two texts, for +1 and for -1, as ('+', '-'); got {signs!r}")
+    if whole(f"{label}: the side of a cell in pixels", cell, SMALLEST) > LARGEST:
+        raise ValueError(f"{label}: the side of a cell is {SMALLEST} to {LARGEST} pixels; got {cell}")
 
 
 def curve(label: str, low: float, high: float, values: Sequence[float], *, log: bool = False, unit: str = "") -> Curve:
@@ -188,6 +202,8 @@ def curve(label: str, low: float, high: float, values: Sequence[float], *, log: 
     numbers = tuple(map(float, values))
     if not 1 < len(numbers) <= MOST_POINTS:
         raise ValueError(f"{label}: got {len(numbers)} values, expected 2 to {MOST_POINTS}")
+    if not np.isfinite([low, high]).all():
+        raise ValueError(f"{label}: a slider needs finite ends; got low={low}, high={high}")
     if not low < high or not all(low <= number <= high for number in numbers):
         raise ValueError(f"{label}: got low={low}, high={high}, values={numbers}, expected low <= values <= high")
     if log and low <= 0:

@@ -13,6 +13,7 @@ import ipywidgets as widgets
 import numpy as np
 
 LETTER_EM = 0.52  # generous width of a letter of the label, so that no label is cut off
+WIDE_EM = 0.64  # on a button, whose text may hold many wide letters such as m
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Choice(Control):
         start = list(self.options).index(self.value)
         if len(names) <= 4 and sum(map(len, names)) <= 40:
             made = widgets.ToggleButtons(options=places, value=start)
-            made.style.button_width = f"{max(map(len, names)) * LETTER_EM + 2.4:.1f}em"
+            made.style.button_width = f"{max(map(len, names)) * WIDE_EM + 2.4:.1f}em"
             return made
         return widgets.Dropdown(options=places, value=start)
 

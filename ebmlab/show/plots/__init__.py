@@ -6,6 +6,8 @@ from ebmlab.show.plots.curves import exact_line as exact_line
 from ebmlab.show.plots.curves import histogram_exact as histogram_exact
 from ebmlab.show.plots.curves import levels as levels
 from ebmlab.show.plots.curves import trace as trace
+from ebmlab.show.plots.glasses import disconnectivity as disconnectivity
+from ebmlab.show.plots.glasses import glass as glass
 from ebmlab.show.plots.networks import chain_graph as chain_graph
 from ebmlab.show.plots.networks import graph as graph
 from ebmlab.show.plots.networks import layered as layered

@@ -1,4 +1,4 @@
-"""Networks: spins and bonds with frustration marked, layered machines, small Markov chains."""
+"""Networks: spins and bonds with the unsatisfied ones marked, layered machines, small Markov chains."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -6,14 +6,13 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, FancyArrowPatch
 from matplotlib.path import Path
 from numpy.typing import ArrayLike
 
 from ebmlab.show import style
 
-NEGATIVE = "#B0703C"  # antiferromagnetic bonds: brown, dash-dotted in the key
+POSITIVE, NEGATIVE = style.WEIGHT_MAP(0.88), style.WEIGHT_MAP(0.12)  # bonds J > 0, solid; J < 0, dashed
 RADIUS = 0.24  # of a node of a Markov chain, whose nodes lie on a circle of radius 1
 
 
@@ -26,37 +25,40 @@ def graph(
     key: bool = True,
     numbers: bool = False,
 ) -> int:
-    """Nodes and bonds of an `ebmlab` graph; returns the number of frustrated bonds.
+    """Nodes and bonds of an `ebmlab` graph; returns the number of unsatisfied bonds.
 
-    couplings (m,): bonds with J > 0 are dark and solid, with J < 0 brown and dash-dotted. spins (n,): nodes
-    in the two spin colours; a bond with J s_i s_j < 0 is frustrated: thick, dashed, purple. Bonds that leave
-    one side of a periodic lattice and enter on the other are drawn as two stubs.
+    couplings (m,): bonds with J > 0 are orange and solid, with J < 0 violet and dashed. spins (n,): nodes in the two
+    spin colours; a bond with J s_i s_j < 0 is unsatisfied and gets a broad purple band. Bonds that leave one side of
+    a periodic lattice and enter on the other are drawn as two stubs. key: a legend of all kinds of bonds, those
+    that happen to be absent included, so that it stays in place while a reader clicks.
     """
     edges = np.asarray(graph.edges).reshape(-1, 2)
-    places = _positions(graph)
+    places, shape = _positions(graph), getattr(graph, "shape", None)
     strength = np.ones(len(edges)) if couplings is None else np.broadcast_to(np.asarray(couplings, float), len(edges))
     state = None if spins is None else np.where(np.ravel(spins) > 0, 1, -1)
-    frustrated = np.zeros(len(edges), bool)
+    if state is not None and state.size != graph.n:
+        raise ValueError(f"spins must have one value for each of the {graph.n} nodes; got {state.size} values")
+    unsatisfied = np.zeros(len(edges), bool)
     if state is not None:
-        frustrated = strength * state[edges[:, 0]] * state[edges[:, 1]] < 0
-    wide = float(np.clip(10 / np.sqrt(max(len(edges), 1)), 0.7, 1.8))
+        unsatisfied = strength * state[edges[:, 0]] * state[edges[:, 1]] < 0
+    wide = float(np.clip(15 / np.sqrt(max(len(edges), 1)), 0.9, 2.2))
+    band: Any = {"color": style.ACCENT, "alpha": 0.5, "linewidth": 4 * wide, "solid_capstyle": "butt"}
     kinds: Any = (
-        (~frustrated & (strength > 0), style.EXACT if couplings is not None else style.FAINT, "solid", wide, "J > 0"),
-        (~frustrated & (strength < 0), NEGATIVE, "dashdot", wide, "J < 0"),
-        (frustrated, style.ACCENT, (0, (2.2, 1.2)), 1.6 * wide, "frustrated"),
+        (strength > 0, {"color": POSITIVE if couplings is not None else style.FAINT, "linewidth": wide}, "J > 0"),
+        (strength < 0, {"color": NEGATIVE, "linewidth": wide, "linestyle": (0, (2.4, 1.2))}, "J < 0"),
+        (unsatisfied, band, "unsatisfied"),
     )
-    handles = []
-    for chosen, colour, dashes, width, name in kinds:
-        if chosen.any():
-            lines = _segments(places, edges[chosen], getattr(graph, "shape", None))
-            ax.add_collection(LineCollection(lines, colors=colour, linestyles=[dashes], linewidths=width, zorder=1))
-            handles.append(Line2D([], [], color=colour, linestyle=dashes, linewidth=width, label=name))
+    for chosen, look, name in kinds:
+        listed = couplings is not None and (name != "unsatisfied" or state is not None)
+        if chosen.any() or listed:
+            order = 0.9 if name == "unsatisfied" else 1.0
+            ax.plot(*_path(_segments(places, edges[chosen], shape)), zorder=order, label=name, **look)
     _nodes(ax, places, state, numbers)
-    if key and (couplings is not None or frustrated.any()):
+    if key and (couplings is not None or unsatisfied.any()):
         tight = {"columnspacing": 1.0, "handletextpad": 0.5, "handlelength": 1.9, "fontsize": 9}
-        ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, frameon=False, **tight)
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=3, frameon=False, **tight)
     _bare(ax, places)
-    return int(frustrated.sum())
+    return int(unsatisfied.sum())
 
 
 def layered(ax: Axes, weights: ArrayLike, visible: ArrayLike | None = None, hidden: ArrayLike | None = None) -> None:
@@ -172,8 +174,15 @@ def _segments(places: np.ndarray, edges: np.ndarray, shape: Any) -> list[Any]:
     return lines
 
 
+def _path(segments: list[Any]) -> np.ndarray:
+    """Lines (k, 2, 2) as one path with gaps, (x, y): one artist instead of many."""
+    ends = np.asarray(segments, float).reshape(-1, 2, 2)
+    return np.concatenate([ends, np.full((len(ends), 1, 2), np.nan)], axis=1).reshape(-1, 2).T
+
+
 def _nodes(ax: Axes, places: np.ndarray, state: np.ndarray | None, numbers: bool) -> None:
-    size = float(np.clip(2600 / len(places), 14, 190))
+    size = float(np.clip(2600 / len(places), 14, 190)) if state is not None or numbers else 900 / len(places)
+    size = min(size, 190.0)
     colours = "white" if state is None else np.where(state > 0, style.UP, style.DOWN)
     ax.scatter(places[:, 0], places[:, 1], s=size, c=colours, edgecolors=style.EXACT, linewidths=1.1, zorder=3)
     if size < 90 or (state is None and not numbers):
