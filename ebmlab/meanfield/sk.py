@@ -131,8 +131,8 @@ def finite_size_energy(n: Any) -> Float[np.ndarray, "..."]:
     """e_0(n) = -0.7632 + 0.70 n^(-2/3), the mean ground-state energy per spin of n spins, to leading order.
 
     Small systems lie above it by about 0.13/n: by 0.013 at n = 10 and 0.012 at n = 12 (exact, 30 000 and 12 000
-    instances). The constant is Parisi's solution (R. Oppermann, M. J. Schmidt and D. Sherrington, Phys. Rev. Lett. 98, 127201,
-    2007); the second term was fitted to instances (S. Boettcher, Eur. Phys. J. B 46, 501, 2005).
+    instances). The constant is Parisi's solution (R. Oppermann, M. J. Schmidt and D. Sherrington, Phys. Rev. Lett. 98,
+    127201, 2007); the second term was fitted to instances (S. Boettcher, Eur. Phys. J. B 46, 501, 2005).
     """
     array = np.asarray(n, np.float64)
     if not (np.isfinite(array).all() and (array >= 1).all()):
