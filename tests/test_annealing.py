@@ -39,7 +39,6 @@ def test_annealing_finds_the_ground_state_and_keeps_what_it_saw(key):
     np.testing.assert_array_equal(plain.energy, plain.trace[-1])
 
 
-@pytest.mark.quick
 def test_a_quench_ends_where_no_single_flip_lowers_the_energy(key):
     model = glass(5, 3)
     found = anneal(model, key=key, chains=40, betas=[0.0, 0.2], quench=True)

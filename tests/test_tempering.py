@@ -163,7 +163,6 @@ def test_gaussian_replicas_have_their_own_widths_under_hmc(key):
     assert (np.abs((x**2).mean((0, 2)) - expected) < 5 * error).all()
 
 
-@pytest.mark.quick
 @pytest.mark.parametrize("within", [Gibbs(), pytest.param(Metropolis(), marks=sweep)], ids=["Gibbs", "Metropolis"])
 def test_parts_of_a_run_are_the_whole_run_and_walkers_stay_a_permutation(within, key):
     replicas = Tempered(

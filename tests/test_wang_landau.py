@@ -39,7 +39,6 @@ def square():
     return list(wang_landau(eb.IsingLattice((4, 4)), key=jax.random.key(20), final=1e-6))
 
 
-@pytest.mark.quick
 def test_the_small_square_lattice(square):
     found, truth = compared(square[-1], eb.IsingLattice((4, 4)))
     assert np.abs(found - truth).max() < 0.03
@@ -51,7 +50,6 @@ def test_the_small_square_lattice(square):
     )
 
 
-@pytest.mark.quick
 def test_every_snapshot_is_normalised_and_f_follows_its_rule(square):
     for snapshot in square:
         assert np.logaddexp.reduce(snapshot.log_g[snapshot.visited]) == pytest.approx(16 * np.log(2), abs=1e-9)
@@ -66,7 +64,6 @@ def test_every_snapshot_is_normalised_and_f_follows_its_rule(square):
     assert late[-1].flatness > 0.9
 
 
-@pytest.mark.quick
 def test_thermodynamics_from_log_g(square):
     betas = np.linspace(0, 1, 11)
     truth, found = eb.thermodynamics(eb.IsingLattice((4, 4)), beta=betas), square[-1].thermodynamics(beta=betas)
@@ -142,7 +139,6 @@ def test_a_window_is_kept_and_counts_what_would_leave_it():
     assert (snapshot.energy <= -6).all()
 
 
-@pytest.mark.quick
 def test_ground_states_may_set_the_scale_instead():
     model = eb.IsingLattice((2, 4), periodic=False)
     snapshot = last(wang_landau(model, key=jax.random.key(9), final=1e-5, walkers=16, ground=2))
@@ -159,7 +155,6 @@ def test_a_flat_histogram_run_with_the_learned_log_g_is_flat(square):
     assert counts.min() > 0.8 * counts.mean()
 
 
-@pytest.mark.quick
 def test_grids_are_found_where_there_are_any():
     rng = np.random.default_rng(0)
     assert flips.spacing(4.0 * rng.integers(-30, 30, 500)) == pytest.approx(4.0)
@@ -169,7 +164,6 @@ def test_grids_are_found_where_there_are_any():
     assert flips.spacing(np.full(9, 2.0)) is None
 
 
-@pytest.mark.quick
 def test_bad_requests_are_refused_at_once():
     model, key = eb.IsingLattice((4, 4)), jax.random.key(0)
     for options, message in (
@@ -214,13 +208,11 @@ def test_levels_found_late_send_f_back():
     assert np.abs(found - truth).max() < 0.04
 
 
-@pytest.mark.quick
 def test_walkers_are_states_of_their_energies(square):
     energy = jax.vmap(eb.IsingLattice((4, 4)).energy)(tuple(jnp.asarray(a) for a in square[-1].state))
     np.testing.assert_allclose(energy, square[-1].energy, atol=1e-4)
 
 
-@pytest.mark.quick
 def test_a_run_goes_on_with_its_own_model_and_has_something_to_do():
     model = eb.IsingLattice((4, 4))
     snap = next(wang_landau(model, key=jax.random.key(0), walkers=8, every=10))
