@@ -37,7 +37,6 @@ from ebmlab.kernels import Gibbs, Metropolis, ParallelTempering
 from ebmlab.sampling import sample
 from ebmlab.units import Binary, Gaussian, Spin
 
-quick = pytest.mark.quick
 KEY = jax.random.key(8)
 BETA = 0.8
 
@@ -74,11 +73,10 @@ WAYS = {
     "interpolated graph": Interpolated(independent(MODELS["graph"]), MODELS["graph"], 0.6),
 }
 ALL = MODELS | CLAMPED | WAYS
-FAST = ("deep mixed",)
 
 
 def named(models):
-    return [pytest.param(name, marks=[quick] if name in FAST else []) for name in models]
+    return [pytest.param(name) for name in models]
 
 
 def states_of(units):
@@ -363,7 +361,6 @@ def test_sums_by_products_agree_with_sums_by_formula(scale):
         np.testing.assert_allclose(exact.log_partition(model, beta=BETA), expected, rtol=1e-13)
 
 
-@quick
 def test_the_smaller_half_is_listed_and_too_much_is_refused():
     assert layered.plan(random_rbm(784, 20, key=KEY)) == ((0,), (1,), 2**20)
     assert layered.plan(random_dbm((8, 32, 8), key=KEY)) == ((1,), (0, 2), 2**16)
@@ -565,7 +562,6 @@ def test_gradients_reach_every_parameter_and_nothing_else():
     assert len(jax.tree.leaves(real)) == 4
 
 
-@quick
 def test_many_states_are_one_matrix_product_without_gathers():
     model = random_rbm(30, 20, key=KEY)
     deep = random_dbm((30, 20, 10), key=KEY)
@@ -580,7 +576,6 @@ def test_many_states_are_one_matrix_product_without_gathers():
     assert "scatter" not in str(step)
 
 
-@quick
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
